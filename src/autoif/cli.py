@@ -1,0 +1,252 @@
+"""The command line: one subcommand per stage, no logic. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from autoif.errors import AutoIFError, InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from autoif.config import Config
+    from autoif.rundir import RunDirectory
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+STAGES = {
+    "queries": "Stage 1: read user queries from the source and filter them.",
+    "instructions": "Stage 2: write an instruction for each query, or rewrite the seeds.",
+    "verifiers": "Stage 3: write verification functions and test cases for each instruction.",
+    "crosscheck": "Stage 4: execute them and keep the instructions whose verifiers can be believed.",
+    "completions": "Stage 5: sample answers of the policy.",
+    "scores": "Stage 6: run the verifiers on the answers.",
+    "pairs": "Stage 7: build preference pairs.",
+    "train": "Stage 8: train the policy with DPO.",
+}
+
+
+class Commands(click.Group):
+    """Lists commands in the order of the pipeline instead of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="autoif")
+def cli() -> None:
+    """Make instruction-following training data with no human labels, train on it, and see what changed.
+
+    Start with `autoif run CONFIG.yaml`; running it again continues where it stopped.
+    """
+
+
+def main() -> None:
+    """The entry point: exit status 0 done, 1 the run failed, 2 the input is wrong, 130 stopped by the user."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        _fail("stopped; run the same command again to continue.", 130)
+    except KeyboardInterrupt:
+        _fail("stopped; run the same command again to continue.", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except AutoIFError as error:
+        _fail(str(error), error.exit_status)
+
+
+def _fail(message: str, status: int) -> None:
+    click.echo(f"autoif: {message}", err=True)
+    sys.exit(status)
+
+
+def configured(command: F) -> F:
+    """The arguments of every command that works on a config."""
+    options = (
+        click.argument("config", type=click.Path(path_type=Path)),
+        click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override one key of the config."),
+        click.option("--run", "run_directory", metavar="DIR", help="Write to this run directory."),
+        click.option("--sandbox", type=click.Choice(["strict", "weak"]), help="weak: where nothing can contain code."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _config(path: Path, overrides: tuple[str, ...], run_directory: str | None, sandbox: str | None) -> Config:
+    from autoif.config import load_config
+
+    more = [f"run={run_directory}"] if run_directory else []
+    more += [f"sandbox.mode={sandbox}"] if sandbox else []
+    return load_config(path, (*overrides, *more))
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+def _run_directory(path: Path) -> RunDirectory:
+    from autoif.rundir import RunDirectory
+
+    return RunDirectory(path)
+
+
+@cli.command()
+@configured
+def run(config: Path, overrides: tuple[str, ...], run_directory: str | None, sandbox: str | None) -> None:
+    """Run stages 1 to 10, or what is left of them.
+
+    CONFIG is a YAML file; see configs/ for examples with every key explained.
+    """
+    from autoif.pipeline import opened, run_all
+    from autoif.views import closing
+
+    resolved, console = _config(config, overrides, run_directory, sandbox), _console()
+    with opened(resolved, console) as opened_run:
+        run_all(opened_run)
+        closing(opened_run.directory, console)
+
+
+def _stage_command(name: str, help: str) -> None:
+    @cli.command(name, help=help + " CONFIG is the YAML file of the run.")
+    @configured
+    def command(config: Path, overrides: tuple[str, ...], run_directory: str | None, sandbox: str | None) -> None:
+        _run_stage(name, _config(config, overrides, run_directory, sandbox))
+
+
+def _run_stage(name: str, config: Config) -> None:
+    from autoif.pipeline import STAGES as functions
+    from autoif.pipeline import opened
+
+    with opened(config, _console()) as opened_run:
+        functions[name](opened_run)
+
+
+for _name, _help in STAGES.items():
+    _stage_command(_name, _help)
+
+
+@cli.command()
+@click.argument("config", type=click.Path(path_type=Path), required=False)
+@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override one key of the config.")
+@click.option("--run", "run_directory", metavar="DIR", help="Write to this run directory.")
+@click.option("--sandbox", type=click.Choice(["strict", "weak"]), help="weak: where nothing can contain code.")
+@click.option("--task", type=click.Choice(["ifeval", "ifbench"]), help="Score ready-made responses to this benchmark.")
+@click.option("--data", type=click.Path(path_type=Path), help="With --task: the benchmark's prompts, JSON lines.")
+@click.option("--responses", type=click.Path(path_type=Path), help='With --task: lines of {"prompt", "response"}.')
+def evaluate(
+    config: Path | None,
+    overrides: tuple[str, ...],
+    run_directory: str | None,
+    sandbox: str | None,
+    task: str | None,
+    data: Path | None,
+    responses: Path | None,
+) -> None:
+    """Stage 9: score policy and reference on the held-out instructions of a run.
+
+    Give a CONFIG, or --task with --data and --responses to score ready-made responses: JSON on stdout.
+    """
+    if task:
+        _score_responses(task, data, responses)
+    elif config:
+        _run_stage("evaluate", _config(config, overrides, run_directory, sandbox))
+    else:
+        raise InputError("evaluate: give a CONFIG, or --task with --data and --responses.")
+
+
+def _score_responses(task: str, data: Path | None, responses: Path | None) -> None:
+    import json
+
+    from autoif.evaluation.tasks import score_responses
+
+    if data is None or responses is None:
+        raise InputError(f"evaluate --task {task}: give --data PROMPTS.jsonl and --responses FILE.jsonl too.")
+    click.echo(json.dumps(score_responses(task, data, responses), indent=1))  # type: ignore[arg-type]
+
+
+@cli.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override one key of the config.")
+@click.option("--run", "run_directory", metavar="DIR", help="The run directory, when TARGET is a config.")
+def report(target: Path, overrides: tuple[str, ...], run_directory: str | None) -> None:
+    """Stage 10: make RUN/report.html. TARGET is a run directory or the config of one."""
+    from autoif.report import write_report
+
+    directory = target if target.is_dir() else Path(_config(target, overrides, run_directory, None).run or "")
+    _run_directory(directory).saved()
+    click.echo(write_report(directory))
+
+
+@cli.command()
+@click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
+def status(run_directory: Path) -> None:
+    """Show the funnel of a run: in, kept, dropped by reason, tokens and seconds."""
+    from autoif import views
+
+    _console().print(views.status(_run_directory(run_directory)))
+
+
+@cli.command()
+@click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("id")
+def show(run_directory: Path, id: str) -> None:
+    """Show one record with its whole lineage, from query to pair. ID may be the first characters of an id."""
+    from autoif import views
+    from autoif.lineage import lineage
+
+    _console().print(views.lineage(*lineage(_run_directory(run_directory), id)))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--sandbox", type=click.Choice(["strict", "weak"]), default="strict", help="weak: contain nothing.")
+def verify(file: Path, sandbox: str) -> None:
+    """Run verifiers on responses in the sandbox.
+
+    FILE has lines of {"id", "verifiers": [source, …], "responses": [text, …]}; on stdout, for each line,
+    {"id", "verdicts": [[name for each response] for each verifier], "pass_rates": [one for each response]}.
+    """
+    from autoif.verify import verify_file
+
+    for line in verify_file(file, sandbox):
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "name",
+    required=True,
+    type=click.Choice(["trl", "llama-factory", "axolotl", "openrlhf", "sft"]),
+    help="The trainer that will read it.",
+)
+@click.option("--to", "target", type=click.Path(path_type=Path), help="The file; RUN/export/FORMAT.jsonl if not given.")
+def export(run_directory: Path, name: str, target: Path | None) -> None:
+    """Write the pairs of a run for another trainer, as JSON lines."""
+    from autoif.export import export as write
+
+    path, rows = write(_run_directory(run_directory), name, target)
+    click.echo(f"{path}: {rows} rows")
+
+
+@cli.command()
+def doctor() -> None:
+    """Show what this machine offers: engines, accelerators, sandbox mechanisms."""
+    from autoif.doctor import examine
+
+    _console().print(examine())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,322 @@
+"""The configuration of a run: one pydantic model per section, a docstring under every key, unknown keys refused."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from autoif.errors import InputError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
+
+
+class SamplingConfig(Section):
+    temperature: Annotated[float, Field(ge=0, le=5)] = 0.7
+    """0 is greedy."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """Nucleus sampling: the smallest set of tokens with at least this probability."""
+    max_tokens: Positive = 512
+    """Longest reply, in tokens. A completion cut here is dropped as `truncated`."""
+
+
+class EngineConfig(Section):
+    engine: Literal["openvino", "transformers", "vllm", "openai", "scripted"] = "openvino"
+    """openvino: the CPU default. openai: any OpenAI-compatible server. scripted: canned replies, for dry runs."""
+    model: str = "smollm2-135m-instruct"
+    """The embedded `smollm2-135m-instruct`, a local folder or GGUF file, a Hugging Face id, or a server's model name."""
+    base_url: str | None = None
+    """openai: the server, such as http://localhost:8000/v1. The key comes from the environment alone."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """openai: the environment variable that holds the key."""
+    concurrency: Positive = 64
+    """Requests under way at once (openvino, transformers: the batch)."""
+    timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
+    """openai: how long one request may take before it is tried again."""
+    retries: Count = 8
+    """openai: tries after the first, on 429, 5xx, time-outs and broken replies."""
+    device: str = "auto"
+    """transformers: auto, cpu, cuda, mps."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """transformers, vllm: the precision of the weights."""
+    options: dict[str, Any] = {}
+    """vllm: passed to `vllm.LLM`, such as tensor_parallel_size. scripted: see ScriptedEngine."""
+
+
+class QueriesConfig(Section):
+    source: str = "builtin"
+    """`builtin`, a file (.jsonl .json .parquet .csv), a folder of such files, or a Hugging Face data set id."""
+    format: Literal["auto", "field", "sharegpt", "hh"] = "auto"
+    """field: one named column. sharegpt: `conversations` of from/value turns. hh: HH-RLHF transcripts in `chosen`."""
+    field: str | None = None
+    """The column with the query; auto looks for query, prompt, instruction, question, text, in this order."""
+    subset: str | None = None
+    """Hugging Face: the configuration name (or data_dir, such as helpful-base)."""
+    split: str = "train"
+    """Hugging Face: the split."""
+    limit: Positive | None = None
+    """Stop after this many kept queries; none is all of them."""
+    shuffle: bool = False
+    """Local files and `builtin` are read in an order drawn from the seed instead of file order."""
+    min_chars: Count = 10
+    """Shorter queries are dropped as `too_short`."""
+    max_chars: Positive = 2000
+    """Longer queries are dropped as `too_long`."""
+    language: str | None = "en"
+    """Keep this ISO 639-1 language; none keeps all."""
+
+
+class InstructionsConfig(Section):
+    mode: Literal["proactive", "paper"] = "proactive"
+    """proactive: an instruction written for each query. paper: rewrites of the seeds, with queries attached."""
+    per_query: Count = 1
+    """proactive: instructions the writer writes for each query."""
+    seeds_per_query: Count = 1
+    """proactive: hand-written seed instructions attached to each query."""
+    shots: Positive = 6
+    """Seeds shown as examples."""
+    orders: Positive = 4
+    """Fixed orders the examples rotate among; few, so that prefix caching pays."""
+    rewrites: Positive = 100
+    """paper: how many instructions to ask for in all (K of section 3.2)."""
+    rewrites_per_reply: Positive = 10
+    """paper: instructions asked for in one reply."""
+    queries_per_instruction: Positive = 16
+    """paper: queries attached to each instruction."""
+    near_duplicate: Share = 0.85
+    """Model-written instructions with a MinHash similarity of words above this are dropped; 1 keeps all but exact ones."""
+    sampling: SamplingConfig = SamplingConfig(temperature=0.8, max_tokens=96)
+
+
+class VerifiersConfig(Section):
+    functions: Positive = 4
+    """Verification functions asked of the writer for each instruction."""
+    case_replies: Positive = 2
+    """Replies with test cases asked of the writer for each instruction."""
+    cases_per_reply: Positive = 4
+    """Test cases asked for in one reply, half of them meant to follow."""
+    shots: Positive = 2
+    """Seeds shown as examples."""
+    orders: Positive = 4
+    """Fixed orders the examples rotate among."""
+    sampling: SamplingConfig = SamplingConfig(temperature=0.8, max_tokens=400)
+
+
+class CrosscheckConfig(Section):
+    case_threshold: Share = 0.5
+    """A test case is kept when at least this share of the functions agree with it."""
+    function_threshold: Share = 0.8
+    """A function is kept when it is right on at least this share of the kept cases."""
+    min_verifiers: Positive = 2
+    """Kept functions a model-written instruction needs (a hand-written seed needs one)."""
+    min_cases: Positive = 2
+    """Kept cases an instruction needs."""
+    both_polarities: bool = True
+    """Require kept cases that follow and kept cases that do not."""
+    heldout_queries: Share = 0.1
+    """Share of queries whose instructions are never trained on, only evaluated."""
+    heldout_instructions: Share = 0.1
+    """Share of instruction kinds (a seed with all its parameters, a model-written text) that are only evaluated."""
+
+
+class CompletionsConfig(Section):
+    per_instruction: Positive = 8
+    """Samples of the policy for each query + instruction."""
+    show_verifier: bool = False
+    """Show the policy one kept verifier while it samples (never in the training prompt): more pass, so more pairs."""
+    sampling: SamplingConfig = SamplingConfig()
+
+
+class ScoresConfig(Section):
+    quality: bool = False
+    """Have the writer rate from 1 to 10 how well each answer serves its query (paper section 3.3)."""
+    quality_sampling: SamplingConfig = SamplingConfig(temperature=0.0, top_p=1.0, max_tokens=128)
+
+
+class PairsConfig(Section):
+    chosen_at: Share = 0.5
+    """A completion is chosen when at least this share of the verifiers return True."""
+    rejected_at: Share = 0.0
+    """A completion is rejected when at most this share of the verifiers return True."""
+    pairing: Literal["cycle", "max_reuse", "product", "best_worst"] = "cycle"
+    """cycle: the shorter list repeats. max_reuse: no completion more than `max_reuse` times. product: all with all."""
+    max_reuse: Positive = 2
+    """How often max_reuse may use one completion."""
+    min_quality: Annotated[int, Field(ge=1, le=10)] = 8
+    """With scores.quality: a chosen answer rated lower is dropped as `off_topic`."""
+    contamination: tuple[str, ...] = ()
+    """Files of benchmark prompts; a training prompt that shares 13 words in a row with one is dropped as `contaminated`."""
+
+    @model_validator(mode="after")
+    def _thresholds_in_order(self) -> PairsConfig:
+        if self.rejected_at >= self.chosen_at:
+            raise ValueError("rejected_at must be below chosen_at")
+        return self
+
+
+class LoraConfig(Section):
+    rank: Positive = 16
+    """Rank of the update."""
+    alpha: Positive = 32
+    """Scale: alpha / rank."""
+    dropout: Share = 0.0
+    """Dropout on the adapter's input."""
+
+
+class TrainConfig(Section):
+    beta: Annotated[float, Field(gt=0)] = 0.1
+    """DPO's beta: how far the policy may move from the reference."""
+    nll_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the negative log-likelihood of the chosen completions, a mean over tokens; 0 is off."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-6
+    """Peak, after the warm-up."""
+    warmup: Share = 0.1
+    """Share of the steps that warm up; cosine to 10 % of the peak follows."""
+    epochs: Annotated[float, Field(gt=0)] = 1.0
+    """Passes over the pairs."""
+    batch_size: Positive = 8
+    """Pairs per optimiser step."""
+    micro_batch_size: Positive = 2
+    """Pairs per forward pass."""
+    max_length: Positive = 1024
+    """Tokens of prompt + completion; longer pairs are left out and counted."""
+    lora: LoraConfig | None = None
+    """None trains all weights."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Precision of the training."""
+    gradient_checkpointing: bool = False
+    """Less memory, about a third more time."""
+    max_steps: Positive | None = None
+    """Stop early."""
+    model: str | None = None
+    """The weights to train, when the policy is sampled from a server or another file of the same model."""
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> TrainConfig:
+        if self.batch_size % self.micro_batch_size:
+            raise ValueError("batch_size must be a multiple of micro_batch_size")
+        return self
+
+
+class EvaluateConfig(Section):
+    heldout_limit: Positive = 200
+    """At most this many held-out verified instructions."""
+    samples: Positive = 1
+    """Answers for each held-out instruction, of the policy and of the reference."""
+    sampling: SamplingConfig = SamplingConfig(temperature=0.0, top_p=1.0)
+
+
+class SandboxConfig(Section):
+    workers: Positive | None = None
+    """Zygotes; none is one per core."""
+    call_seconds: Annotated[float, Field(gt=0)] = 2.0
+    """Wall time of one call."""
+    function_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """Wall time of one function over all its inputs."""
+    memory_mb: Positive = 1024
+    """Address space of one function."""
+    mode: Literal["strict", "weak"] = "strict"
+    """weak: run where the kernel cannot contain hostile code (macOS); only for verifiers you trust."""
+
+
+class Config(Section):
+    run: str | None = None
+    """The run directory; runs/NAME of the config file when not given."""
+    seed: int = 0
+    """Every draw of the run follows from it."""
+    queries: QueriesConfig = QueriesConfig()
+    writer: EngineConfig = EngineConfig()
+    """Writes instructions, verifiers and test cases, and judges."""
+    policy: EngineConfig = EngineConfig()
+    """Writes completions, and is trained."""
+    instructions: InstructionsConfig = InstructionsConfig()
+    verifiers: VerifiersConfig = VerifiersConfig()
+    crosscheck: CrosscheckConfig = CrosscheckConfig()
+    completions: CompletionsConfig = CompletionsConfig()
+    scores: ScoresConfig = ScoresConfig()
+    pairs: PairsConfig = PairsConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    sandbox: SandboxConfig = SandboxConfig()
+
+
+def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Config:
+    """Reads a YAML file and applies `a.b=c` overrides. Raises InputError with the place of what is wrong."""
+    raw = _read_yaml(path)
+    for override in overrides:
+        _override(raw, override)
+    config = parse_config(raw, str(path))
+    return config if config.run else config.model_copy(update={"run": f"runs/{path.stem}"})
+
+
+def parse_config(raw: dict[str, Any], where: str) -> Config:
+    """Validates a mapping. Raises InputError that names the key, what was expected, and the nearest known key."""
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(f"{where}: " + "; ".join(_explain(dict(e)) for e in error.errors()) + ".") from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a YAML config.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8 text; give the path of a YAML config.") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be parsed"
+        raise InputError(f"{path}{line}: is not valid YAML ({problem}).") from None
+    if raw is None:
+        return {}
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: expected `key: value` lines at the top level, found a {type(raw).__name__}.")
+    return raw
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    keys, sep, value = override.partition("=")
+    if not sep or not keys:
+        raise InputError(f"--set {override}: expected key=value, such as completions.per_instruction=16.")
+    *parents, last = keys.strip().split(".")
+    for key in parents:
+        raw = raw.setdefault(key, {})
+        if not isinstance(raw, dict):
+            raise InputError(f"--set {override}: {key} is a value, not a section.")
+    try:
+        raw[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"--set {override}: {value!r} is not a YAML value.") from None
+
+
+def _explain(error: dict[str, Any]) -> str:
+    """One clause for one of pydantic's errors."""
+    *parents, key = [str(part) for part in error["loc"]] or ["the config"]
+    place = ".".join([*parents, key])
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, _known_keys(parents), 1, cutoff=0)
+        return f"unknown key {place}; the nearest known key is {'.'.join([*parents, *near])}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{place}: {message[0].lower()}{message[1:]} (found {error['input']!r:.80})"
+
+
+def _known_keys(parents: list[str]) -> list[str]:
+    section: Any = Config
+    for parent in parents:
+        field = section.model_fields.get(parent)
+        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
+        section = next((k for k in kinds if isinstance(k, type) and issubclass(k, Section)), None)
+        if section is None:
+            return []
+    return list(section.model_fields)

@@ -1,0 +1,320 @@
+"""The table of contents: the ten stages in order, what each one reads, and how a run goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, groupby, islice, repeat
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+
+from autoif import stages, training
+from autoif.config import Config, EngineConfig
+from autoif.contamination import Contamination
+from autoif.dedupe import instruction_sifter, query_sifter
+from autoif.engines import Engine, load_engine
+from autoif.errors import InputError, NothingToDoError
+from autoif.evaluation import evaluate_heldout
+from autoif.policies import evaluation_engines, reference_engine
+from autoif.progress import Meter, meter
+from autoif.records import Completion, Drop, Outcome, Query, VerifiedInstruction
+from autoif.report import write_report
+from autoif.rundir import RunDirectory
+from autoif.sandbox import Sandbox
+from autoif.sources import read_source
+from autoif.store import Journal, Sift, locked, open_journal, write_atomically
+
+T = TypeVar("T")
+Units = Iterable[tuple[int, Any]]
+Work = Callable[[Units], Iterator[Outcome[Any]]]
+
+
+class Run:
+    """One run directory being written: its configuration, and the engine in memory (one at a time)."""
+
+    def __init__(self, config: Config, console: Console) -> None:
+        assert config.run, "load_config fills this in"
+        self.config = config
+        self.console = console
+        self.directory = RunDirectory(Path(config.run))
+        self._engine: Engine | None = None
+        self._loaded: EngineConfig | None = None
+
+    def engine(self, wanted: EngineConfig) -> Engine:
+        """The engine of a role. Loading another model first frees the one before."""
+        if self._engine is None or self._loaded != wanted:
+            self.close()
+            self._engine, self._loaded = load_engine(wanted), wanted
+        return self._engine
+
+    def sandbox(self) -> Sandbox:
+        return Sandbox(**self.config.sandbox.model_dump())
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+        self._engine = self._loaded = None
+
+    def execute(self, name: str, units: Units, work: Work, total: int | None, sift: Sift[Any] | None = None) -> None:
+        """Runs one stage over the units that an earlier process did not finish, and seals it."""
+        journal = open_journal(self.directory.stage(name))
+        if journal is None:
+            return
+        todo = (unit for unit in units if unit[0] not in journal)
+        with meter(self.console, name, total, len(journal)) as shown:
+            _consume(work(todo), journal, shown)
+        stats = journal.seal(sift)
+        dropped = ", ".join(f"{count} {reason}" for reason, count in stats["dropped"].items())
+        self.console.print(
+            f"{name}: kept {stats['kept']} of {stats['in']}" + (f" (dropped: {dropped})" * bool(dropped))
+        )
+
+
+def _consume(outcomes: Iterator[Outcome[Any]], journal: Journal[Any], shown: Meter) -> None:
+    for outcome in outcomes:
+        journal.append(outcome)
+        shown.add(kept=len(outcome.kept), dropped=len(outcome.dropped), tokens=outcome.usage.completion_tokens)
+
+
+@contextmanager
+def opened(config: Config, console: Console) -> Iterator[Run]:
+    """Claims the run directory for this process and configuration."""
+    run = Run(config, console)
+    with locked(run.directory.path):
+        run.directory.claim(config)
+        try:
+            yield run
+        finally:
+            run.close()
+
+
+def queries(run: Run) -> None:
+    """Stage 1. Duplicates are dropped on the way, so that `limit` counts what is really kept."""
+    config = run.config.queries
+    sift = query_sifter(config)
+    so_far = (
+        [sift(query) for query in run.directory.stage("queries")] if run.directory.folder("queries").exists() else []
+    )
+
+    def work(units: Units) -> Iterator[Outcome[Query]]:
+        return _limited(_sifted(stages.queries(units, config), sift), config.limit, len(so_far))
+
+    run.execute("queries", enumerate(read_source(config, run.config.seed)), work, config.limit)
+    _require(run, "queries", "no query is left after the filters", "give another source or relax queries.*")
+
+
+def instructions(run: Run) -> None:
+    """Stage 2."""
+    config, previous = run.config.instructions, run.directory.finished("queries")
+    paper = config.mode == "paper"
+    units, total = (
+        _paper_batches(run) if paper else (((n, (q,)) for n, q in enumerate(previous)), _count(run, "queries"))
+    )
+    run.execute(
+        "instructions",
+        units,
+        lambda units: stages.instructions(units, run.config, run.engine(run.config.writer)),
+        total,
+        instruction_sifter(config.near_duplicate),
+    )
+    _require(run, "instructions", "the writer wrote no usable instruction", "use a stronger writer or more queries")
+
+
+def verifiers(run: Run) -> None:
+    """Stage 3."""
+    run.execute(
+        "verifiers",
+        run.directory.finished("instructions").units(),
+        lambda units: stages.verifiers(units, run.config, run.engine(run.config.writer)),
+        _count(run, "instructions"),
+    )
+    _require(run, "verifiers", "the writer wrote no verification function", "use a stronger writer")
+
+
+def crosscheck(run: Run) -> None:
+    """Stage 4."""
+    units = run.directory.finished("verifiers").units()
+    with run.sandbox() as sandbox:
+        run.execute(
+            "crosscheck",
+            units,
+            lambda units: stages.crosscheck(units, run.config, sandbox),
+            _count(run, "verifiers"),
+        )
+    _require(run, "crosscheck", "no instruction survived the cross-check", "use a stronger writer or more seeds")
+
+
+def completions(run: Run) -> None:
+    """Stage 5."""
+    run.execute(
+        "completions",
+        run.directory.finished("crosscheck").units(),
+        lambda units: stages.completions(units, run.config, run.engine(reference_engine(run.config))),
+        _count(run, "crosscheck"),
+    )
+    _require(run, "completions", "the policy gave no usable answer", "raise completions.sampling.max_tokens")
+
+
+def scores(run: Run) -> None:
+    """Stage 6."""
+    writer = (
+        run.engine(run.config.writer) if run.config.scores.quality and not run.directory.stage("scores").done else None
+    )
+    with run.sandbox() as sandbox:
+        run.execute(
+            "scores",
+            _answered(run),
+            lambda units: stages.scores(units, run.config, sandbox, writer),
+            _count(run, "crosscheck"),
+        )
+    _require(run, "scores", "no completion could be scored", "look at 06_scores/dropped.jsonl")
+
+
+def pairs(run: Run) -> None:
+    """Stage 7."""
+    by_parent = groupby(run.directory.finished("scores"), key=lambda score: score.completion.parent)
+    groups = ((number, list(group)) for number, (_, group) in enumerate(by_parent))
+    contaminated = Contamination.of_files(run.config.pairs.contamination)
+    run.execute("pairs", groups, lambda units: stages.pairs(units, run.config, contaminated), None)
+    _require(run, "pairs", "nothing to train on: no prompt has both a chosen and a rejected answer", "sample more")
+
+
+def train(run: Run) -> None:
+    """Stage 8."""
+    source, folder = run.directory.finished("pairs"), run.directory.folder("train")
+    if (folder / "done").exists():
+        return
+    run.close()
+    funnel = {stage.folder.name: stage.stats()["kept"] for stage in run.directory.stages()}
+    with meter(run.console, "train", None) as shown:
+        summary = training.train(
+            run.config, source.folder / "records.jsonl", folder, funnel=funnel, progress=shown.training
+        )
+    _mark_done(
+        folder,
+        {
+            "stage": folder.name,
+            "pairs": summary.pairs,
+            "too_long": summary.too_long,
+            "steps": summary.steps,
+            "seconds": summary.seconds,
+        },
+    )
+    run.console.print(f"train: {summary.steps} steps over {summary.pairs} pairs in {summary.seconds:.0f} s")
+
+
+def evaluate(run: Run) -> None:
+    """Stage 9."""
+    folder = run.directory.folder("evaluate")
+    if (folder / "done").exists():
+        return
+    if not (run.directory.folder("train") / "done").exists():
+        raise InputError(f"{run.directory.folder('train')}: nothing is trained yet; run `autoif train CONFIG` first.")
+    run.close()
+    started = time.monotonic()
+    reference, policy = evaluation_engines(run.config, run.directory.folder("train"))
+    with run.sandbox() as sandbox, meter(run.console, "evaluate", None) as shown:
+        heldout = evaluate_heldout(
+            run.directory.finished("crosscheck"),
+            lambda: load_engine(policy),
+            lambda: load_engine(reference),
+            sandbox,
+            run.config.evaluate,
+            run.config.seed,
+            folder,
+            shown.doing,
+        )
+    write_atomically(folder / "scores.json", json.dumps({"heldout": heldout}, indent=1) + "\n")
+    _mark_done(folder, {"stage": folder.name, "seconds": round(time.monotonic() - started, 1)})
+
+
+def report(run: Run) -> None:
+    """Stage 10: always made anew."""
+    write_report(run.directory.path)
+
+
+STAGES: dict[str, Callable[[Run], None]] = {
+    "queries": queries,
+    "instructions": instructions,
+    "verifiers": verifiers,
+    "crosscheck": crosscheck,
+    "completions": completions,
+    "scores": scores,
+    "pairs": pairs,
+    "train": train,
+    "evaluate": evaluate,
+    "report": report,
+}
+
+
+def run_all(run: Run) -> None:
+    """Stages 1 to 10. What there is gets its report also when a stage finds nothing left to work on."""
+    try:
+        for stage in STAGES.values():
+            stage(run)
+    except NothingToDoError:
+        report(run)
+        raise
+
+
+def _mark_done(folder: Path, stats: dict[str, Any]) -> None:
+    write_atomically(folder / "stats.json", json.dumps(stats, indent=1) + "\n")
+    write_atomically(folder / "done", "")
+
+
+def _count(run: Run, name: str) -> int:
+    return int(run.directory.finished(name).stats()["kept"])
+
+
+def _require(run: Run, name: str, problem: str, advice: str) -> None:
+    """Raises when a sealed stage kept nothing: InputError for the user's own queries, NothingToDoError for the rest."""
+    stats = run.directory.stage(name).stats()
+    if stats["kept"]:
+        return
+    reasons = ", ".join(f"{count} {reason}" for reason, count in stats["dropped"].items()) or "it got no input"
+    folder = run.directory.folder(name)
+    message = f"{folder}: {problem} ({reasons}); {advice}, then delete this folder and run again."
+    raise InputError(message) if name == "queries" else NothingToDoError(message)
+
+
+def _sifted(outcomes: Iterable[Outcome[Query]], sift: Sift[Query]) -> Iterator[Outcome[Query]]:
+    for outcome in outcomes:
+        drops = tuple(Drop(reason, query) for query in outcome.kept if (reason := sift(query)))
+        kept = () if drops else outcome.kept
+        yield Outcome(outcome.unit, kept, outcome.dropped + drops, outcome.usage)
+
+
+def _limited(outcomes: Iterable[Outcome[Query]], limit: int | None, kept: int) -> Iterator[Outcome[Query]]:
+    if limit is not None and kept >= limit:
+        return
+    for outcome in outcomes:
+        kept += len(outcome.kept)
+        yield outcome
+        if kept == limit:
+            return
+
+
+def _paper_batches(run: Run) -> tuple[Units, int]:
+    """Batches of queries, one batch a reply and `queries_per_instruction` a line of it; the queries repeat if need be."""
+    wanted = run.config.instructions
+    total = -(-wanted.rewrites // wanted.rewrites_per_reply)
+    stage = run.directory.finished("queries")
+    size = wanted.rewrites_per_reply * wanted.queries_per_instruction
+    endless = chain.from_iterable(stage for _ in repeat(None))
+    return ((number, tuple(islice(endless, size))) for number in range(total)), total
+
+
+def _answered(run: Run) -> Iterator[tuple[int, tuple[VerifiedInstruction, tuple[Completion, ...]]]]:
+    """Verified instructions with their completions: a merge, since both files are in the same order."""
+    groups = groupby(run.directory.finished("completions"), key=lambda completion: completion.parent)
+    parent, group = next(groups, (None, iter(())))
+    for number, verified in run.directory.finished("crosscheck").units():
+        if verified.id == parent:
+            yield number, (verified, tuple(group))
+            parent, group = next(groups, (None, iter(())))
+        else:
+            yield number, (verified, ())

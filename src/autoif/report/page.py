@@ -1,0 +1,170 @@
+"""Fills the templates: one HTML file that needs no network and runs no script but its own."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from autoif.errors import InputError
+from autoif.records import clean
+from autoif.report import words
+from autoif.report.browser import choices, choose_entries, outcome_choices
+from autoif.report.entries import UNKNOWN, VERDICTS, Entry
+from autoif.report.figures import Histogram, bins, histogram
+from autoif.report.folder import STAGES, Count, RunFolder, read_json, section
+from autoif.report.results import evaluation, samples, training
+from autoif.report.tally import Tally, tally
+from autoif.store import write_atomically
+
+BYTES = 7_500_000
+"""Of the browser's entries; the rest of the page is far smaller."""
+SAMPLE = 2_000
+"""Instructions kept in memory to choose from."""
+SAMPLES = 8
+"""Before/after samples of each group."""
+
+
+def write_report(run: Path) -> Path:
+    """Writes RUN/report.html and returns its path. Stages that are missing or under way are shown as such.
+
+    The file opens from disk and stays under 10 MB: of a large run, a sample of the instructions is shown, the same on
+    every call. Raises InputError when `run` is no run directory or holds a damaged record.
+    """
+    if not (run / "config.json").exists() and not any(RunFolder(run).stage(name).exists() for name in STAGES):
+        raise InputError(f"{run}: is no run directory (no config.json, no stage); give the folder that `autoif run` made.")
+    target = run / "report.html"
+    write_atomically(target, clean(render(RunFolder(run))))
+    return target
+
+
+def render(run: RunFolder) -> str:
+    counts = [run.count(name) for name in STAGES]
+    found = tally(run, SAMPLE)
+    entries = choose_entries(run, found, BYTES)
+    style, script = _asset("report.css"), _asset("report.js")
+    tables = evaluation(run)
+    return _environment().get_template("report.html.j2").render(
+        csp=_policy(style, script),
+        style=Markup(style),
+        script=Markup(script),
+        **_about(run),
+        counts=counts,
+        stages=STAGES,
+        spent=_spent(counts),
+        headline=next((row for row in tables[0] if row.name == "heldout"), tables[0][0]) if tables else None,
+        distributions=_distributions(found),
+        completions=found.tokens.total(),
+        outcomes=outcome_choices(entries, counts),
+        filters={key: choices(entries, key) for key in ("origin", "kind", "split")},
+        shown=sum(entry["outcome"].startswith("kept/") for entry in entries),
+        instructions=found.instructions,
+        data=_json(_data(entries)),
+        training=training(run),
+        evaluation=tables,
+        samples=samples(run, SAMPLES),
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("autoif.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        f.__name__: f for f in (words.name, words.thousands, words.rough, words.duration, words.percent, words.points)
+    }
+    environment.globals["meanings"] = words.MEANINGS
+    return environment
+
+
+def _asset(name: str) -> str:
+    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """A Content-Security-Policy under which only this style and this script work, named by their hashes."""
+    return (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _json(value: Any) -> Markup:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
+
+
+def _data(entries: list[Entry]) -> dict[str, Any]:
+    """What the script reads. Names and meanings come along, so that they are written in one place."""
+    used = {entry[key] for entry in entries for key in ("outcome", "kind", "split", "origin") if entry.get(key)}
+    return {
+        "entries": entries,
+        "verdicts": {v.letter: [v.sign, v.meaning] for v in (*VERDICTS.values(), UNKNOWN)},
+        "names": {key: words.name(key) for key in sorted(used)},
+        "meanings": {key: words.MEANINGS[key] for key in sorted(used & words.MEANINGS.keys())},
+    }
+
+
+def _about(run: RunFolder) -> dict[str, Any]:
+    saved = read_json(run.path / "config.json")
+    return {
+        "name": run.path.resolve().name,
+        "created": str(saved.get("created") or ""),
+        "commit": str(saved.get("git_commit") or ""),
+        "versions": section(saved, "versions"),
+        "config": yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
+        "writer": str(section(run.config, "writer").get("model") or ""),
+        "policy": str(section(run.config, "policy").get("model") or ""),
+        "source": str(section(run.config, "queries").get("source") or ""),
+    }
+
+
+def _spent(counts: Iterable[Count]) -> dict[str, float]:
+    counts = list(counts)
+    tokens = [count.prompt_tokens + count.completion_tokens for count in counts]
+    seconds = [count.seconds for count in counts]
+    return {
+        "tokens": sum(tokens),
+        "most_tokens": max(tokens),
+        "seconds": sum(seconds),
+        "most_seconds": max(seconds),
+    }
+
+
+def _distributions(found: Tally) -> list[Histogram]:
+    def rates(counts: Any) -> list[tuple[str, int]]:
+        return [(f"{10 * tenth}%", counts[tenth]) for tenth in range(11)] if counts else []
+
+    drawn = (
+        histogram(
+            "Pass rate of a completion",
+            "Share of an instruction's verifiers that say yes to it. 0% can be rejected, high rates can be chosen.",
+            rates(found.pass_rates),
+        ),
+        histogram(
+            "Pass rate of an instruction",
+            "Mean over its completions. Pairs come from the middle, where some pass and some fail.",
+            rates(found.mean_pass_rates()),
+        ),
+        histogram(
+            "Agreement of the verifiers",
+            "Share that says what most say of a completion. At 100% they are of one mind.",
+            rates(found.agreements),
+        ),
+        histogram("Length of a completion", "In tokens.", bins(found.tokens)),
+    )
+    return [figure for figure in drawn if figure]

@@ -1,0 +1,145 @@
+"""What training and evaluation left behind, made ready for the page."""
+
+from __future__ import annotations
+
+import heapq
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from autoif.report.figures import Curves, curves
+from autoif.report.folder import RunFolder, is_number, number_or, objects, read_json, section, whole
+from autoif.report.text import shown
+
+CURVES: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("Loss", "The objective. It falls as the policy learns to tell the pairs apart.", {"loss": "loss"}),
+    ("Reward margin", "Chosen above rejected, in units of the implicit reward.", {"rewards/margins": "margin"}),
+    (
+        "Accuracy",
+        "Share of pairs in which the chosen answer has the higher reward; 0.5 is chance.",
+        {"rewards/accuracies": "accuracy"},
+    ),
+    (
+        "Log-probabilities",
+        "Of whole completions under the policy. Both may fall; the gap is what is trained.",
+        {"logps/chosen": "chosen", "logps/rejected": "rejected"},
+    ),
+    ("Implicit rewards", "Beta times policy over reference.", {"rewards/chosen": "chosen", "rewards/rejected": "rejected"}),
+    ("Negative log-likelihood", "Of the chosen answers, per token.", {"nll": "nll"}),
+    ("KL", "How far the policy has moved from the reference.", {"kl": "KL"}),
+    ("Learning rate", "Warm-up, then decay.", {"learning_rate": "rate"}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the evaluation table. Rates are shares; low and high bound the difference at 95 %."""
+
+    group: str
+    name: str
+    n: int
+    reference: float
+    policy: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def difference(self) -> float:
+        return self.policy - self.reference
+
+    @property
+    def verdict(self) -> str:
+        """better or worse when the interval excludes 0, unclear when it does not, open without an interval."""
+        if self.low is None or self.high is None:
+            return "open"
+        return "better" if self.low > 0 else "worse" if self.high < 0 else "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What reference and policy answered to the same prompt."""
+
+    query: str
+    instruction: str
+    kind: str
+    reference: str
+    reference_rate: float
+    policy: str
+    policy_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A few samples of one group, of so many in all."""
+
+    name: str
+    total: int
+    shown: tuple[Sample, ...]
+
+
+def training(run: RunFolder) -> list[Curves]:
+    steps = list(objects(run.stage("train") / "metrics.jsonl"))
+    for place, metrics in enumerate(steps):
+        metrics.setdefault("step", place + 1)
+    drawn = (
+        curves(title, note, {name: _points(steps, key) for key, name in keys.items()}) for title, note, keys in CURVES
+    )
+    return [figure for figure in drawn if figure]
+
+
+def _points(steps: list[dict[str, Any]], key: str) -> list[tuple[float, float]]:
+    return [(m["step"], m[key]) for m in steps if is_number(m.get("step")) and is_number(m.get(key))]
+
+
+def evaluation(run: RunFolder) -> list[list[Row]]:
+    """Tables: every benchmark as a whole, then each benchmark's kinds and splits, what got worse first."""
+    scores = read_json(run.stage("evaluate") / "scores.json")
+    wholes = [row for name in scores for row in _rows("", {name: scores[name]})]
+    parts = [
+        sorted(_rows(name, section(section(scores, name), f"by_{part}")), key=lambda row: row.difference)
+        for name in scores
+        for part in ("kind", "split")
+    ]
+    return [table for table in (wholes, *parts) if table]
+
+
+def _rows(group: str, scores: dict[str, Any]) -> Iterator[Row]:
+    for name, score in scores.items():
+        if isinstance(score, dict) and is_number(score.get("policy")) and is_number(score.get("reference")):
+            interval = section(score, "difference")
+            low, high = (interval[k] if is_number(interval.get(k)) else None for k in ("low", "high"))
+            yield Row(group, name, whole(score.get("n")), score["reference"], score["policy"], low, high)
+
+
+def samples(run: RunFolder, each: int) -> list[Samples]:
+    """Before and after: `each` samples that got worse, better, and stayed, drawn by a checksum of their id."""
+    totals: Counter[str] = Counter()
+    drawn: dict[str, list[tuple[int, int, Sample]]] = {name: [] for name in ("worse", "better", "same")}
+    for place, line in enumerate(objects(run.stage("evaluate") / "samples" / "heldout.jsonl")):
+        sample = _sample(line)
+        change = sample.policy_rate - sample.reference_rate
+        name = "worse" if change < 0 else "better" if change > 0 else "same"
+        totals[name] += 1
+        heapq.heappush(drawn[name], (-zlib.crc32(str(line.get("id")).encode("utf-8", "replace")), -place, sample))
+        if len(drawn[name]) > each:
+            heapq.heappop(drawn[name])
+    return [
+        Samples(name, totals[name], tuple(s for *_, s in sorted(heap, key=lambda item: item[:2], reverse=True)))
+        for name, heap in drawn.items()
+        if heap
+    ]
+
+
+def _sample(line: dict[str, Any]) -> Sample:
+    reference, policy = section(line, "reference"), section(line, "policy")
+    return Sample(
+        query=shown(str(line.get("query", "")), 1_000),
+        instruction=shown(str(line.get("instruction", "")), 1_000),
+        kind=shown(str(line.get("kind", "")), 100),
+        reference=shown(str(reference.get("text", "")), 3_000),
+        reference_rate=number_or(reference.get("pass_rate"), 0.0),
+        policy=shown(str(policy.get("text", "")), 3_000),
+        policy_rate=number_or(policy.get("pass_rate"), 0.0),
+    )

@@ -1,0 +1,202 @@
+// The browser of instructions: filters, search, and entries that are built when they are opened.
+// Every text goes in by textContent, never as markup.
+"use strict";
+
+const PAGE = 20;
+const FILTERS = ["outcome", "origin", "kind", "split"];
+const FATES = { chosen: "▲ chosen", rejected: "▼ rejected", unused: "○ unused", waiting: "… waiting" };
+const data = JSON.parse(document.getElementById("data").textContent);
+const $ = (id) => document.getElementById(id);
+const name = (key) => data.names[key] ?? key;
+const percent = (share) => `${Math.round(100 * share)}%`;
+let found = [];
+let shown = 0;
+
+/** Makes an element: attributes by name, children as text or nodes. */
+function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) if (value !== undefined) node.setAttribute(key, value);
+  node.append(...children.filter((child) => child !== undefined && child !== ""));
+  return node;
+}
+
+const text = (value, tag = "div") => make(tag, { class: "text", dir: "auto" }, value);
+const tag = (value, kind = "") => make("span", { class: `tag ${kind}` }, value);
+
+/** Python source with its runs of characters marked: "3k1t8f" is 3 of a keyword, 1 plain, 8 of a name. */
+function code(source, spans) {
+  const node = make("code");
+  let at = 0;
+  for (const [, size, kind] of spans.matchAll(/(\d+)([a-z])/g)) {
+    const run = source.slice(at, (at += Number(size)));
+    node.append(kind === "t" ? run : make("span", { class: `py-${kind}` }, run));
+  }
+  return make("pre", { class: "text" }, node);
+}
+
+/** One verdict as a cell, named for those who cannot see its colour. */
+function cell(letter, row, column, wrong = false) {
+  const [sign, meaning] = data.verdicts[letter] ?? data.verdicts.U;
+  const about = `${row}, ${column}: ${meaning}${wrong ? "; the test case says otherwise" : ""}`;
+  return make("td", { class: `v v-${letter}${wrong ? " wrong" : ""}`, title: about }, make("span", { "aria-hidden": "true" }, sign), make("span", { class: "hidden" }, meaning));
+}
+
+const judged = (items) => items.some((item) => item.verdicts);
+const yes = (follows) => (follows ? "T" : "F");
+
+/** Verifiers as rows, test cases and completions as columns. */
+function matrix(entry, place) {
+  const groups = [["Test cases", "c", entry.cases ?? []], ["Completions", "a", entry.completions ?? []]].filter(([, , items]) => judged(items));
+  if (!groups.length) return "";
+  const link = (kind, i) => make("a", { href: `#e${place}-${kind}${i + 1}` }, String(i + 1));
+  const head = make("tr", {}, make("td"), ...groups.map(([title, , items]) => make("th", { colspan: items.length, scope: "colgroup" }, title)));
+  const numbers = make("tr", {}, make("td"), ...groups.flatMap(([, kind, items]) => items.map((item, i) => make("th", { scope: "col", class: kind === "a" ? item.fate : "" }, link(kind, i)))));
+  const expected = groups[0][1] === "c" ? [make("tr", { class: "expected" }, make("th", { scope: "row" }, "said to follow"), ...groups.flatMap(([, kind, items]) => items.map((item) => (kind === "c" ? make("td", {}, item.follows ? "yes" : "no") : make("td")))))] : [];
+  const rows = entry.verifiers.map((_, v) => {
+    const row = `verifier ${v + 1}`;
+    const cells = groups.flatMap(([title, kind, items]) => items.map((item, i) => {
+      const letter = item.verdicts[v] ?? "U";
+      return cell(letter, row, `${title.slice(0, -1).toLowerCase()} ${i + 1}`, kind === "c" && letter !== yes(item.follows));
+    }));
+    return make("tr", {}, make("th", { scope: "row" }, make("a", { href: `#e${place}-v${v + 1}` }, row)), ...cells);
+  });
+  const table = make("table", { class: "matrix" }, make("thead", {}, head, numbers), make("tbody", {}, ...expected, ...rows));
+  return make("div", {}, make("h4", {}, "Verdicts"), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Verdicts" }, table), legend(groups));
+}
+
+function legend(groups) {
+  const letters = new Set(groups.flatMap(([, , items]) => items.flatMap((item) => [...item.verdicts])));
+  const wrong = groups[0][1] === "c" ? [make("span", {}, make("span", { class: "v wrong", "aria-hidden": "true" }, " "), "the test case says otherwise")] : [];
+  const keys = Object.entries(data.verdicts).filter(([letter]) => letters.has(letter));
+  return make("p", { class: "key" }, ...keys.map(([letter, [sign, meaning]]) => make("span", {}, make("span", { class: `v v-${letter}`, "aria-hidden": "true" }, sign), meaning)), ...wrong);
+}
+
+function verifiers(entry, place) {
+  return (entry.verifiers ?? []).map((verifier, v) => make("div", { class: "piece", id: `e${place}-v${v + 1}` }, make("h5", {}, `Verifier ${v + 1} `, verifier.origin ? tag(name(verifier.origin)) : ""), code(verifier.code, verifier.spans)));
+}
+
+function cases(entry, place) {
+  return (entry.cases ?? []).map((item, i) => make("div", { class: "piece", id: `e${place}-c${i + 1}` }, make("h5", {}, `Test case ${i + 1} `, tag(item.follows ? "✓ follows" : "✗ does not follow", yes(item.follows) === "T" ? "good" : "bad")), text(item.text || "(empty)")));
+}
+
+function completions(entry, place) {
+  return (entry.completions ?? []).map((item, i) => make("div", { class: "piece", id: `e${place}-a${i + 1}` },
+    make("h5", {}, `Completion ${i + 1} `, tag(FATES[item.fate], item.fate), make("span", { class: "small" }, ` ${item.rate === null ? "" : `pass rate ${percent(item.rate)} · `}${item.tokens} tokens`)),
+    make("p", { class: "small" }, item.why, item.quality ? ` Quality ${item.quality}` : ""),
+    item.query ? make("p", { class: "query", dir: "auto" }, item.query) : "",
+    text(item.text)));
+}
+
+function part(title, pieces, kind = "") {
+  return pieces.length ? make("div", {}, make("h4", {}, title), make("div", { class: `pieces ${kind}` }, ...pieces)) : "";
+}
+
+function body(entry, place) {
+  const dropped = data.meanings[entry.outcome];
+  return make("div", { class: "body" },
+    ...(entry.queries ?? []).map((query) => make("div", { class: "full" }, make("h4", {}, "Query"), text(query))),
+    entry.instruction !== undefined ? make("div", { class: "full" }, make("h4", {}, "Instruction"), text(entry.instruction)) : "",
+    dropped || entry.why ? make("p", { class: "why" }, [dropped, entry.why].filter(Boolean).join(" In detail: ")) : "",
+    ...(entry.fields ?? []).map(([key, value]) => make("div", { class: "full" }, make("h4", {}, name(key)), text(value))),
+    matrix(entry, place),
+    part("Completions", completions(entry, place), "wide-pieces"),
+    entry.more ? make("p", { class: "small" }, `${entry.more} more completions are not shown.`) : "",
+    part("Verifiers", verifiers(entry, place)),
+    part("Test cases", cases(entry, place)));
+}
+
+const title = (entry) => entry.instruction ?? (entry.fields ?? []).map(([, value]) => value)[0] ?? "(nothing)";
+
+/** A small strip of bars, one for each completion, as tall as its pass rate. */
+function strip(entry) {
+  const scored = (entry.completions ?? []).filter((item) => item.rate !== null);
+  if (!scored.length) return "";
+  const passing = scored.reduce((sum, item) => sum + item.rate, 0) / scored.length;
+  return make("span", { class: "mean" }, `${percent(passing)} pass rate`);
+}
+
+function card(entry, place) {
+  const summary = make("summary", {},
+    make("span", { class: "title", dir: "auto" }, title(entry).slice(0, 300)),
+    make("span", { class: "query", dir: "auto" }, (entry.queries?.[0] ?? "").slice(0, 200)),
+    make("span", { class: "tags" }, tag(name(entry.outcome), entry.outcome.startsWith("kept/") ? "good" : "bad"),
+      ...["kind", "origin", "split"].filter((key) => entry[key]).map((key) => tag(name(entry[key]))), strip(entry)));
+  const details = make("details", { class: "card entry" }, summary);
+  details.addEventListener("toggle", () => {
+    if (details.open && details.children.length === 1) open(details, body(entry, place));
+  });
+  return details;
+}
+
+/** Adds a body; text that is cut off at a height can then be scrolled by keyboard. */
+function open(details, node) {
+  details.append(node);
+  for (const box of node.querySelectorAll(".text")) if (box.scrollHeight > box.clientHeight + 1) box.tabIndex = 0;
+}
+
+/** All the words of an entry, in lower case, for the search. */
+function words(entry) {
+  const parts = [entry.id, entry.instruction, entry.why, ...(entry.queries ?? []), ...(entry.fields ?? []).flat()];
+  parts.push(...(entry.verifiers ?? []).map((v) => v.code), ...(entry.cases ?? []).map((c) => c.text), ...(entry.completions ?? []).map((c) => c.text));
+  return parts.filter(Boolean).join("\n").toLowerCase();
+}
+
+function matches(entry) {
+  const wanted = $("find").value.toLowerCase().split(/\s+/).filter(Boolean);
+  entry.words ??= wanted.length ? words(entry) : undefined;
+  return FILTERS.every((key) => !$(key).value || entry[key] === $(key).value) && wanted.every((word) => entry.words.includes(word));
+}
+
+function search() {
+  found = data.entries.filter(matches);
+  shown = 0;
+  $("entries").replaceChildren();
+  $("found").textContent = found.length === 1 ? "1 found" : `${found.length} found`;
+  $("meaning").textContent = data.meanings[$("outcome").value] ?? "";
+  more();
+}
+
+function more() {
+  const next = found.slice(shown, shown + PAGE);
+  const cards = next.map((entry, i) => card(entry, shown + i));
+  $("entries").append(...cards);
+  shown += next.length;
+  $("next").hidden = shown >= found.length;
+  $("next").textContent = `Show ${Math.min(PAGE, found.length - shown)} more of ${found.length - shown}`;
+  return cards[0];
+}
+
+/** `#browse?outcome=…` sets the filters; links of the funnel use it. */
+function follow() {
+  const [place, wanted] = location.hash.slice(1).split("?");
+  if (place !== "browse" || wanted === undefined) return;
+  const values = new URLSearchParams(wanted);
+  $("find").value = values.get("find") ?? "";
+  for (const key of FILTERS) $(key).value = values.get(key) ?? "";
+  search();
+  $("browse").scrollIntoView();
+}
+
+/** Calls `act` once things have been quiet for a moment. */
+function later(act, milliseconds = 120) {
+  let timer;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(act, milliseconds);
+  };
+}
+
+$("find").addEventListener("input", later(search));
+for (const key of FILTERS) $(key).addEventListener("change", search);
+document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
+document.querySelector(".filters").addEventListener("reset", () => setTimeout(search));
+$("next").addEventListener("click", () => more()?.querySelector("summary").focus());
+addEventListener("hashchange", follow);
+addEventListener("keydown", (event) => {
+  if (event.key === "/" && !event.target.closest("input, select")) {
+    event.preventDefault();
+    $("find").focus();
+  }
+});
+search();
+follow();

@@ -1,0 +1,50 @@
+"""Makes text that a model wrote fit to be shown: cut to a length, and nothing in it invisible or misleading."""
+
+from __future__ import annotations
+
+from pygments.lexers.python import PythonLexer
+from pygments.token import Comment, Keyword, Name, Number, Operator, String, _TokenType
+
+from autoif.records import clean
+
+_BIDI = {0x202A: "LRE", 0x202B: "RLE", 0x202C: "PDF", 0x202D: "LRO", 0x202E: "RLO"}
+_BIDI |= {0x2066: "LRI", 0x2067: "RLI", 0x2068: "FSI", 0x2069: "PDI"}
+_PICTURES = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\t\n"}
+_VISIBLE = _PICTURES | {0x7F: "␡"} | {code: f"⟦{name}⟧" for code, name in _BIDI.items()}
+
+_CLASSES: tuple[tuple[_TokenType, str], ...] = (
+    (Comment, "c"),
+    (String, "s"),
+    (Number, "n"),
+    (Keyword.Constant, "n"),
+    (Operator.Word, "k"),
+    (Keyword, "k"),
+    (Name.Function, "f"),
+    (Name.Builtin, "b"),
+)
+_LEXER = PythonLexer()
+
+
+def shown(text: str, limit: int) -> str:
+    """At most `limit` characters, with control characters (and those that reorder text) made visible."""
+    cut = clean(text[:limit]).replace("\r\n", "\n").translate(_VISIBLE)
+    return cut if len(text) <= limit else f"{cut} … [{len(text) - limit:,} more characters]"
+
+
+def highlight(source: str) -> str:
+    """Which class each run of characters has: `3k1t8f` is 3 of a keyword, 1 plain, 8 of a function's name.
+
+    Lengths count UTF-16 units, as JavaScript's strings do.
+    """
+    runs: list[tuple[int, str]] = []
+    for _, kind, value in _LEXER.get_tokens_unprocessed(source):
+        size, name = len(value.encode("utf-16-le")) // 2, _class(kind)
+        if runs and runs[-1][1] == name:
+            runs[-1] = (runs[-1][0] + size, name)
+        else:
+            runs.append((size, name))
+    return "".join(f"{size}{name}" for size, name in runs)
+
+
+def _class(kind: _TokenType) -> str:
+    return next((name for family, name in _CLASSES if kind in family), "t")

@@ -1,0 +1,150 @@
+"""A run directory as a whole: which folder holds what, and the configuration it was made with."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from autoif.config import Config
+from autoif.errors import InputError
+from autoif.records import (
+    Candidates,
+    Completion,
+    Instruction,
+    PreferencePair,
+    Query,
+    Record,
+    ScoredCompletion,
+    VerifiedInstruction,
+)
+from autoif.store import Stage, write_atomically
+
+RECORDS: dict[str, type[Record]] = {
+    "queries": Query,
+    "instructions": Instruction,
+    "verifiers": Candidates,
+    "crosscheck": VerifiedInstruction,
+    "completions": Completion,
+    "scores": ScoredCompletion,
+    "pairs": PreferencePair,
+}
+"""The stages that make records, in order."""
+
+NAMES = (*RECORDS, "train", "evaluate")
+
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "queries": ("seed", "queries"),
+    "instructions": ("instructions", "writer"),
+    "verifiers": ("verifiers", "writer"),
+    "crosscheck": ("crosscheck",),
+    "completions": ("completions", "policy"),
+    "scores": ("scores",),
+    "pairs": ("pairs",),
+    "train": ("train",),
+    "evaluate": ("evaluate",),
+}
+"""What of the configuration each stage depends on."""
+
+HARMLESS = {"concurrency", "timeout_seconds", "retries", "base_url", "api_key_env", "device"}
+"""Engine settings that do not change what is asked, so a resumed run may change them."""
+
+LIBRARIES = ("autoif", "torch", "transformers", "trl", "peft", "openvino-genai", "vllm", "lm-eval", "pydantic")
+
+
+class RunDirectory:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def folder(self, name: str) -> Path:
+        return self.path / f"{NAMES.index(name) + 1:02d}_{name}"
+
+    def stage(self, name: str) -> Stage[Any]:
+        return Stage(self.folder(name), RECORDS[name])
+
+    def finished(self, name: str) -> Stage[Any]:
+        """The stage, to read from. Raises InputError when it is not done."""
+        stage = self.stage(name)
+        if not stage.done:
+            raise InputError(f"{stage.folder}: this stage is not finished; run `autoif {name} CONFIG` first.")
+        return stage
+
+    def stages(self) -> Iterator[Stage[Any]]:
+        """The record stages that have begun, in order."""
+        yield from (self.stage(name) for name in RECORDS if self.folder(name).exists())
+
+    @property
+    def config_path(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def report_path(self) -> Path:
+        return self.path / "report.html"
+
+    def saved(self) -> dict[str, Any]:
+        """config.json. Raises InputError when this is not a run directory."""
+        try:
+            return dict(json.loads(self.config_path.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            raise InputError(f"{self.path}: not a run directory (no readable config.json in it).") from None
+
+    def claim(self, config: Config) -> None:
+        """Writes config.json, after making sure that no stage already begun was made with other settings."""
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        if self.config_path.exists():
+            saved = self.saved()
+            self._refuse_changes(saved["config"], config)
+            created = saved["created"]
+        content = {
+            "config": config.model_dump(mode="json"),
+            "versions": versions(),
+            "git_commit": _git_commit(),
+            "created": created,
+        }
+        write_atomically(self.config_path, json.dumps(content, indent=1) + "\n")
+
+    def _refuse_changes(self, saved: dict[str, Any], config: Config) -> None:
+        now = config.model_dump(mode="json")
+        for name in NAMES:
+            begun = self.folder(name)
+            if not begun.exists():
+                continue
+            for section in SECTIONS[name]:
+                for key, before, after in _differences(section, saved.get(section), now[section]):
+                    raise InputError(
+                        f"{key}: was {before!r} when {begun} began and is now {after!r}; put it back, delete {begun} "
+                        "and the folders after it to make them again, or choose another --run."
+                    )
+
+
+def _differences(key: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in after:
+            if name not in HARMLESS:
+                yield from _differences(f"{key}.{name}", before.get(name), after[name])
+    elif before != after:
+        yield key, before, after
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_commit() -> str | None:
+    """The commit of the checkout this package runs from, or None when it was installed from a wheel."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,11 @@
+"""The stages, one module each: numbered inputs in, outcomes out. A stage opens no data file and knows no other stage."""
+
+from autoif.stages.completions import completions
+from autoif.stages.crosscheck import crosscheck
+from autoif.stages.instructions import instructions
+from autoif.stages.pairs import pairs
+from autoif.stages.queries import queries
+from autoif.stages.scores import scores
+from autoif.stages.verifiers import verifiers
+
+__all__ = ["completions", "crosscheck", "instructions", "pairs", "queries", "scores", "verifiers"]

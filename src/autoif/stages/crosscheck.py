@@ -1,0 +1,83 @@
+"""Stage 4: executes the candidates against one another and keeps the instructions whose verifiers can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from autoif import crosscheck as decide
+from autoif.config import Config
+from autoif.gather import gather
+from autoif.prompts import draw
+from autoif.records import Candidates, Drop, Instruction, Outcome, Split, VerifiedInstruction
+from autoif.sandbox import Job, Result, Sandbox
+
+
+def crosscheck(
+    units: Iterable[tuple[int, Candidates]], config: Config, sandbox: Sandbox
+) -> Iterator[Outcome[VerifiedInstruction]]:
+    """One unit is an instruction with its candidates. Labels stay here: the sandbox sees responses only."""
+
+    def jobs(unit: int, candidates: Candidates) -> list[Job]:
+        responses = tuple(case.response for case in candidates.cases)
+        return [Job("", verifier.source, responses) for verifier in candidates.verifiers]
+
+    def run(jobs: Iterable[Job]) -> Iterator[Result]:
+        return sandbox.run(jobs, check_determinism=True)
+
+    for unit, candidates, results in gather(units, jobs, run):
+        yield _outcome(unit, candidates, results, config)
+
+
+def _outcome(
+    unit: int, candidates: Candidates, results: Sequence[Result], config: Config
+) -> Outcome[VerifiedInstruction]:
+    wanted = config.crosscheck
+    verdicts = [[verdict.name for verdict in result.verdicts] for result in results]
+    decision = decide.crosscheck(
+        verdicts,
+        [case.follows for case in candidates.cases],
+        [result.deterministic for result in results],
+        [case.response for case in candidates.cases],
+        case_threshold=wanted.case_threshold,
+        function_threshold=wanted.function_threshold,
+        min_verifiers=1 if candidates.instruction.seed else wanted.min_verifiers,
+        min_cases=wanted.min_cases,
+        both_polarities=wanted.both_polarities,
+    )
+    if decision.reason:
+        return Outcome(unit, dropped=(Drop(decision.reason, _evidence(candidates, verdicts, decision.explanation)),))
+    verified = VerifiedInstruction.make(
+        parent=candidates.id,
+        instruction=candidates.instruction,
+        verifiers=tuple(candidates.verifiers[v] for v in decision.verifiers),
+        cases=tuple(candidates.cases[c] for c in decision.cases),
+        explanation=decision.explanation,
+        split=split(candidates.instruction, config),
+    )
+    return Outcome(unit, (verified,))
+
+
+def _evidence(candidates: Candidates, verdicts: list[list[str]], explanation: str) -> dict[str, object]:
+    return {
+        "parent": candidates.id,
+        "instruction": candidates.instruction.model_dump(mode="json"),
+        "explanation": explanation,
+        "verifiers": [verifier.source for verifier in candidates.verifiers],
+        "cases": [{"response": case.response, "follows": case.follows} for case in candidates.cases],
+        "verdicts": verdicts,
+    }
+
+
+def split(instruction: Instruction, config: Config) -> Split:
+    """Who may learn from this instruction: a share of kinds and a share of queries is kept for evaluation alone."""
+    kind = instruction.seed or instruction.text
+    if _share(config.seed, "heldout kind", kind) < config.crosscheck.heldout_instructions:
+        return "heldout_instruction"
+    query = instruction.queries[0].text
+    if _share(config.seed, "heldout query", query) < config.crosscheck.heldout_queries:
+        return "heldout_query"
+    return "train"
+
+
+def _share(*key: object) -> float:
+    return draw(*key) / 2**31

@@ -1,0 +1,150 @@
+"""Stage 2: instructions for queries, written by the writer and taken from the hand-written seeds (paper section 3.2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from string import Template
+
+from autoif.config import Config
+from autoif.engines import Engine, Reply, Request, Sampling, ask
+from autoif.prompts import assistant, draw, fill, user
+from autoif.records import Drop, Instruction, Outcome, Query, Usage
+from autoif.seeds import SEEDS, FilledSeed, Seed
+
+Queries = tuple[Query, ...]
+
+LONGEST = 300
+"""Characters. A longer reply is an answer to the query, not an instruction about one."""
+
+FORM = re.compile(
+    r"\b(answer|respon[ds]|reply|writ|words?\b|sentence|paragraph|line|bullet|list|letter|capital|upper|lower|case"
+    r"|start|begin|end|finish|includ|mention|avoid|use|using|without|format|json|table|title|heading|section|comma"
+    r"|punctuation|quot|exactly|at least|at most|no more|fewer|keep|limit|brief|short|long|number|character|keyword)",
+    re.IGNORECASE,
+)
+"""What an instruction about the form of an answer speaks of. A reply with none of it is taken for an answer."""
+
+
+def instructions(
+    units: Iterable[tuple[int, Queries]], config: Config, writer: Engine
+) -> Iterator[Outcome[Instruction]]:
+    """One unit is the queries of one request: a single one in `proactive` mode, a batch to attach in `paper` mode."""
+    proactive = config.instructions.mode == "proactive"
+    requests, parse = (_proactive_requests, _proactive) if proactive else (_paper_requests, _paper)
+    for unit, queries, replies in ask(writer, units, lambda unit, queries: requests(unit, queries, config)):
+        kept, dropped = parse(unit, queries, replies, config)
+        dropped += [Drop("empty", {"error": reply.error}) for reply in replies if reply.error]
+        yield Outcome(unit, tuple(kept), tuple(dropped), sum((r.usage for r in replies), Usage()))
+
+
+def _proactive_requests(unit: int, queries: Queries, config: Config) -> list[Request]:
+    shots = examples(unit, config.instructions.shots, config.instructions.orders, config.seed)
+    turns = [
+        turn
+        for seed in shots
+        for turn in (user(fill("instructions", query=seed.query)), assistant(_natural(seed).instruction))
+    ]
+    messages = [*turns, user(fill("instructions", query=queries[0].text))]
+    return [Request("", messages, _sampling(config, unit, sample)) for sample in range(config.instructions.per_query)]
+
+
+def _paper_requests(unit: int, queries: Queries, config: Config) -> list[Request]:
+    shots = examples(unit, config.instructions.shots, config.instructions.orders, config.seed, general=True)
+    lines = "\n".join(_natural(seed).instruction for seed in shots)
+    prompt = fill("rewrites", examples=lines, count=config.instructions.rewrites_per_reply)
+    return [Request("", [user(prompt)], _sampling(config, unit, 0))]
+
+
+def _sampling(config: Config, unit: int, sample: int) -> Sampling:
+    wanted = config.instructions.sampling
+    return Sampling(**wanted.model_dump(), seed=draw(config.seed, "instructions", unit, sample))
+
+
+def _proactive(
+    unit: int, queries: Queries, replies: Sequence[Reply], config: Config
+) -> tuple[list[Instruction], list[Drop]]:
+    query = queries[0]
+    kept = [_seeded(seed, (query,), config) for seed in _seeds_for(query, config)]
+    dropped = []
+    for reply in replies:
+        if reply.error:
+            continue
+        text, problem = read_instruction(reply.text)
+        problem = problem or ("duplicate" if text.casefold() in _seed_texts() else None)
+        if problem:
+            dropped.append(Drop(problem, {"text": reply.text, "query": query.text, "parent": query.id}))
+        else:
+            kept.append(Instruction.make(parent=query.id, text=text, origin="model", queries=(query,)))
+    return kept, dropped
+
+
+def _paper(
+    unit: int, queries: Queries, replies: Sequence[Reply], config: Config
+) -> tuple[list[Instruction], list[Drop]]:
+    """The first units carry the seeds too, so that the result is D_seed and D_aug together (paper section 3.2)."""
+    each = config.instructions.queries_per_instruction
+    groups = [queries[i : i + each] for i in range(0, len(queries), each)]
+    kept, dropped = [], []
+    lines = [line for reply in replies if not reply.error for line in reply.text.splitlines() if line.strip()]
+    for line, attached in zip(lines, groups, strict=False):
+        text, problem = read_instruction(line)
+        if problem:
+            dropped.append(Drop(problem, {"text": line}))
+        else:
+            kept.append(Instruction.make(parent=attached[0].id, text=text, origin="model", queries=attached))
+    per_unit = -(-len(SEEDS) // max(1, -(-config.instructions.rewrites // config.instructions.rewrites_per_reply)))
+    for place, seed in enumerate(SEEDS[unit * per_unit : (unit + 1) * per_unit]):
+        kept.append(_seeded(seed, groups[place % len(groups)], config))
+    return kept, dropped
+
+
+def read_instruction(text: str) -> tuple[str, str | None]:
+    """The instruction in a reply and, when there is none, the reason to drop it."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    if not lines:
+        return "", "empty"
+    line = re.sub(r"^(instruction:|[-*•]|\d+[.)])\s*", "", lines[0], flags=re.IGNORECASE).strip().strip('"').strip()
+    if not re.search(r"[^\W\d]", line):
+        return line, "empty"
+    if len(line) > LONGEST or len(text) > 2 * LONGEST or "```" in text or not FORM.search(line):
+        return line, "answers_the_query"
+    return line, None
+
+
+def examples(unit: int, shots: int, orders: int, seed: int, general: bool = False) -> list[Seed]:
+    """The few-shot seeds of a unit: one of a few fixed draws, so that prefix caching pays (measured: five times)."""
+    order = unit % orders
+    pool = [s for s in SEEDS if s.general or not general]
+    return sorted(pool, key=lambda s: draw(seed, "shots", order, s.name))[:shots]
+
+
+def _natural(seed: Seed) -> FilledSeed:
+    """The seed as it is shown in examples: with its first parameters."""
+    return seed.fill(**seed.choices()[0])
+
+
+@cache
+def _seed_texts() -> frozenset[str]:
+    return frozenset(_natural(seed).instruction.casefold() for seed in SEEDS)
+
+
+def _seeds_for(query: Query, config: Config) -> list[Seed]:
+    fitting = [seed for seed in SEEDS if seed.general]
+    ranked = sorted(fitting, key=lambda seed: draw(config.seed, "seed", query.id, seed.name))
+    return ranked[: config.instructions.seeds_per_query]
+
+
+def _seeded(seed: Seed, queries: Queries, config: Config) -> Instruction:
+    """The seed's instruction for these queries, with parameters drawn for the first of them."""
+    choices = seed.choices()
+    parameters = choices[draw(config.seed, "parameters", queries[0].id, seed.name) % len(choices)]
+    return Instruction.make(
+        parent=queries[0].id,
+        text=Template(seed.instruction).substitute(parameters),
+        origin="seed",
+        queries=queries,
+        seed=seed.name,
+        parameters=parameters,
+    )

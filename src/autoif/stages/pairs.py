@@ -1,0 +1,92 @@
+"""Stage 7: chosen and rejected completions of the same prompt become preference pairs (paper section 3.3)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import cycle, groupby, islice, product
+
+from autoif.config import Config, PairsConfig
+from autoif.prompts import assistant, user
+from autoif.records import Drop, Outcome, PreferencePair, ScoredCompletion
+
+Scores = Sequence[ScoredCompletion]
+Matched = list[tuple[ScoredCompletion, ScoredCompletion]]
+Contaminated = Callable[[str], bool]
+
+
+def pairs(
+    units: Iterable[tuple[int, Scores]], config: Config, contaminated: Contaminated
+) -> Iterator[Outcome[PreferencePair]]:
+    """One unit is the scored completions of one verified instruction, in the order of its queries."""
+    for unit, scores in units:
+        kept: list[PreferencePair] = []
+        dropped: list[Drop] = []
+        for prompt, group in groupby(scores, key=lambda score: score.completion.prompt):
+            found, drops = _of_prompt(list(group), config, contaminated(prompt))
+            kept += found
+            dropped += drops
+        yield Outcome(unit, tuple(kept), tuple(dropped))
+
+
+def _of_prompt(scores: Scores, config: Config, contaminated: bool) -> tuple[list[PreferencePair], list[Drop]]:
+    first = scores[0].completion
+    about = {"prompt": first.prompt, "parent": first.parent}
+    if contaminated:
+        return [], [Drop("contaminated", about)]
+    chosen = [score for score in scores if score.pass_rate >= config.pairs.chosen_at]
+    rejected = [score for score in scores if score.pass_rate <= config.pairs.rejected_at]
+    off_topic = [score for score in chosen if config.scores.quality and (score.quality or 0) < config.pairs.min_quality]
+    dropped = [
+        Drop(
+            "off_topic", about | {"text": score.completion.text, "quality": score.quality, "why": score.quality_reason}
+        )
+        for score in off_topic
+    ]
+    chosen = [score for score in chosen if score not in off_topic]
+    if not chosen or not rejected:
+        return [], [*dropped, Drop("no_contrast", about | {"pass_rates": [score.pass_rate for score in scores]})]
+    return [_pair(*match) for match in match_up(chosen, rejected, config.pairs)], dropped
+
+
+def match_up(chosen: Scores, rejected: Scores, config: PairsConfig) -> Matched:
+    """Which chosen completion meets which rejected one. Both lists are non-empty and in sample order.
+
+    cycle: the shorter list repeats until the longer is used up (the paper and Llama3-AutoIF). max_reuse: the same,
+    but no completion is used more than `max_reuse` times. product: all with all. best_worst: the pair that is
+    furthest apart.
+    """
+    if config.pairing == "product":
+        return list(product(chosen, rejected))
+    if config.pairing == "best_worst":
+        return [(max(chosen, key=_rate), min(rejected, key=_rate))]
+    longest = max(len(chosen), len(rejected))
+    matched = list(islice(zip(cycle(chosen), cycle(rejected), strict=False), longest))
+    return matched if config.pairing == "cycle" else _at_most(config.max_reuse, matched)
+
+
+def _rate(score: ScoredCompletion) -> float:
+    return score.pass_rate
+
+
+def _at_most(uses: int, matched: Matched) -> Matched:
+    used: Counter[str] = Counter()
+    kept = []
+    for chosen, rejected in matched:
+        if used[chosen.id] < uses and used[rejected.id] < uses:
+            used.update((chosen.id, rejected.id))
+            kept.append((chosen, rejected))
+    return kept
+
+
+def _pair(chosen: ScoredCompletion, rejected: ScoredCompletion) -> PreferencePair:
+    return PreferencePair.make(
+        parent=chosen.completion.parent,
+        prompt=[user(chosen.completion.prompt)],
+        chosen=[assistant(chosen.completion.text)],
+        rejected=[assistant(rejected.completion.text)],
+        chosen_id=chosen.completion.id,
+        rejected_id=rejected.completion.id,
+        chosen_score=chosen.pass_rate,
+        rejected_score=rejected.pass_rate,
+    )

@@ -1,0 +1,214 @@
+"""Direct preference optimisation of a policy on the pairs of a run."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autoif import chat
+from autoif.config import Config, TrainConfig
+from autoif.errors import MissingExtraError, NothingToDoError
+from autoif.training.checkpoint import save_checkpoint
+from autoif.training.curves import draw_curves
+from autoif.training.load import cores, load_policy
+from autoif.training.pairs import LeftOut, digest, encode_pairs
+from autoif.training.progress import Progress, quiet, silent
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from peft import LoraConfig
+    from trl import DPOConfig
+
+    from autoif.training.trainer import PairTrainer
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSummary:
+    """What a training did. `metrics` are those of the last step."""
+
+    checkpoint: Path
+    pairs: int
+    too_long: int
+    steps: int
+    seconds: float
+    metrics: Mapping[str, float]
+
+
+def train(
+    config: Config,
+    pairs: Path,
+    out: Path,
+    *,
+    funnel: Mapping[str, int] | None = None,
+    progress: Progress = silent,
+    save_seconds: float = 300.0,
+) -> TrainSummary:
+    """Trains the policy of `config` on a file of preference pairs; writes checkpoint, metrics.jsonl, figures to `out`.
+
+    `funnel` (records kept by stage) goes into the model card. The state is saved every `save_seconds` to `out/state`,
+    from where the same training goes on after an interruption; it is removed at the end.
+
+    Raises InputError for a model that cannot be loaded or a malformed line of `pairs`, NothingToDoError when no pair
+    is left to train on, AutoIFError when the loss is no longer a number.
+    """
+    _use_cores()
+    from autoif.training.trainer import MetricsCallback, SaveCallback, saved_state
+
+    started = time.monotonic()
+    model = config.train.model or config.policy.model
+    state = _state_folder(config, model, pairs, out)
+    left_out = LeftOut()
+    with quiet():
+        policy, tokenizer = load_policy(model, _weights_dtype(config.train))
+        dataset = _dataset(tokenizer, policy, config, pairs, state, left_out)
+        trainer = _trainer(policy, tokenizer, dataset, config, state, progress)
+        log = MetricsCallback(out / "metrics.jsonl", progress)
+        trainer.add_callback(log)
+        trainer.add_callback(SaveCallback(save_seconds))
+        trainer.train(resume_from_checkpoint=saved_state(state))
+    save_checkpoint(trainer.model, tokenizer, config, len(dataset), funnel or {}, out)
+    draw_curves(out / "metrics.jsonl", out / "figures")
+    shutil.rmtree(out / "state")
+    seconds = round(time.monotonic() - started, 1)
+    return TrainSummary(
+        out / "checkpoint",
+        len(dataset),
+        left_out.too_long,
+        trainer.state.global_step,
+        seconds,
+        log.last,
+    )
+
+
+def _use_cores() -> None:
+    try:
+        import datasets  # noqa: F401
+        import peft  # noqa: F401
+        import torch
+        import trl  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(error.name or "trl", "train") from None
+    torch.set_num_threads(min(torch.get_num_threads(), cores()))
+
+
+def _state_folder(config: Config, model: str, pairs: Path, out: Path) -> Path:
+    """Where this very training can be resumed from; what another config or other pairs left behind is removed."""
+    key = f"{config.train.model_dump_json()} {config.seed} {model} {digest(pairs)}"
+    state = out / "state" / hashlib.blake2b(key.encode(), digest_size=10).hexdigest()
+    for other in (out / "state").glob("*"):
+        if other != state:
+            shutil.rmtree(other)
+    state.mkdir(parents=True, exist_ok=True)
+    return state
+
+
+def _weights_dtype(train: TrainConfig) -> str:
+    """bfloat16 only under a LoRA adapter, which is float32 itself.
+
+    Weights that are trained stay float32 and are computed with in bfloat16: a step of 1e-6 on a bfloat16 weight, whose
+    neighbours are 0.4 % away, would be rounded to nothing.
+    """
+    return train.dtype if train.lora else "float32"
+
+
+def _dataset(
+    tokenizer: Any,
+    policy: Any,
+    config: Config,
+    pairs: Path,
+    state: Path,
+    left_out: LeftOut,
+) -> Dataset:
+    """The token ids of every pair, in a file that is read as needed."""
+    from datasets import Dataset
+    from datasets.arrow_writer import ArrowWriter
+
+    from autoif.training.trainer import COLUMNS
+
+    stops = frozenset(chat.stop_ids(tokenizer, policy.generation_config))
+    file = state / "pairs.arrow"
+    with ArrowWriter(path=str(file), features=COLUMNS) as writer:
+        for row in encode_pairs(tokenizer, pairs, stops, config.train.max_length, left_out):
+            writer.write(row)
+        count, _ = writer.finalize()
+    if not count:
+        why = f" ({left_out.too_long} are longer than train.max_length)" if left_out.too_long else ""
+        raise NothingToDoError(f"{pairs}: there is nothing to train on, no pairs{why}.")
+    return Dataset.from_file(str(file))
+
+
+def _trainer(
+    policy: Any,
+    tokenizer: Any,
+    dataset: Dataset,
+    config: Config,
+    state: Path,
+    progress: Progress,
+) -> PairTrainer:
+    import transformers
+
+    from autoif.training.trainer import PairTrainer, collator
+
+    transformers.set_seed(config.seed)  # the adapter is drawn before the trainer sets it
+    return PairTrainer(
+        model=policy,
+        args=_arguments(config, state),
+        processing_class=tokenizer,
+        train_dataset=dataset,
+        data_collator=collator(tokenizer.pad_token_id),
+        peft_config=_adapter(config.train),
+        progress=progress,
+    )
+
+
+def _arguments(config: Config, state: Path) -> DPOConfig:
+    from trl import DPOConfig
+
+    train = config.train
+    with_nll = train.nll_weight > 0
+    return DPOConfig(
+        output_dir=str(state),
+        beta=train.beta,
+        loss_type=["sigmoid", "sft"] if with_nll else ["sigmoid"],
+        loss_weights=[1.0, train.nll_weight] if with_nll else None,
+        precompute_ref_log_probs=True,
+        max_length=None,
+        per_device_train_batch_size=train.micro_batch_size,
+        gradient_accumulation_steps=train.batch_size // train.micro_batch_size,
+        num_train_epochs=train.epochs,
+        max_steps=train.max_steps or -1,
+        learning_rate=train.learning_rate,
+        lr_scheduler_type="cosine_warmup_with_min_lr",
+        lr_scheduler_kwargs={"min_lr_rate": 0.1},
+        warmup_steps=min(train.warmup, 0.9999),  # 1 would be one step, less than 1 is a share
+        bf16=train.dtype == "bfloat16",
+        gradient_checkpointing=train.gradient_checkpointing,
+        disable_dropout=train.lora is None or not train.lora.dropout,
+        use_cpu=config.policy.device == "cpu",
+        seed=config.seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="no",  # SaveCallback saves by the clock
+        save_total_limit=1,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def _adapter(train: TrainConfig) -> LoraConfig | None:
+    from peft import LoraConfig
+
+    if train.lora is None:
+        return None
+    return LoraConfig(
+        r=train.lora.rank,
+        lora_alpha=train.lora.alpha,
+        lora_dropout=train.lora.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )

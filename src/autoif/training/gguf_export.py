@@ -1,0 +1,216 @@
+"""A tuned policy as a GGUF file, so that the CPU engine can run it, and its reference in the same form.
+
+Both are written from one base file: its metadata and tokenizer are copied, its tensors replaced. Policy and reference
+therefore differ in nothing but the training, and a comparison of the two is fair.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from autoif.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, ReaderTensor
+
+Kind = Literal["F16", "Q8_0"]
+Array = Any
+Weights = Mapping[str, Callable[[], Array]]
+"""Tensors by their GGUF name, read when asked for."""
+
+PERMUTED = {"llama": True, "qwen2": False, "qwen3": False}
+"""Architectures known here, and whether their query and key rows are reordered from Hugging Face's to GGUF's rotary."""
+
+
+def write_gguf(checkpoint: Path, base: Path, out: Path, kind: Kind = "F16") -> Path:
+    """Writes the weights of a Hugging Face folder (safetensors) into `out`, everything else copied from `base`.
+
+    Raises InputError when the two are not the same architecture and shape, or the folder is a LoRA adapter.
+    """
+    reader = _read(base)
+    return _write(reader, _from_folder(checkpoint, reader), out, kind)
+
+
+def reference_gguf(base: Path, cache: Path, kind: Kind = "F16") -> Path:
+    """The untrained model in the form that `write_gguf` gives the tuned one: dequantised, written once into `cache`.
+
+    Raises InputError when `base` is not a GGUF file.
+    """
+    stat = base.stat() if base.is_file() else None
+    out = cache / f"{base.stem}.{stat.st_size:x}-{stat.st_mtime_ns:x}.{kind}.gguf" if stat else cache
+    if out.is_file():
+        return out
+    reader = _read(base)
+    return _write(reader, {t.name: _dequantised(t) for t in reader.tensors}, out, kind)
+
+
+def _write(reader: GGUFReader, weights: Weights, out: Path, kind: Kind) -> Path:
+    """One tensor in memory at a time; the file appears under its name only when it is whole."""
+    from gguf import GGMLQuantizationType, GGUFWriter
+    from gguf.quants import quantize
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f"{out.name}.{os.getpid()}.partial")
+    writer = GGUFWriter(partial, _value(reader, "general.architecture"))
+    _copy_metadata(reader, writer, kind)
+    types = {tensor.name: _type_for(tensor, GGMLQuantizationType[kind]) for tensor in reader.tensors}
+    for tensor in reader.tensors:
+        _announce(writer, tensor, types[tensor.name])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    for tensor in reader.tensors:
+        writer.write_tensor_data(quantize(weights[tensor.name](), types[tensor.name]))
+    writer.close()
+    os.replace(partial, out)
+    return out
+
+
+def _copy_metadata(reader: GGUFReader, writer: GGUFWriter, kind: Kind) -> None:
+    from gguf import LlamaFileType
+
+    written_by_writer = ("GGUF.", "general.architecture", "general.file_type")
+    for field in reader.fields.values():
+        if not field.name.startswith(written_by_writer):
+            inner = field.types[1] if len(field.types) > 1 else None
+            writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=inner)
+    writer.add_file_type(LlamaFileType[f"MOSTLY_{kind}"])
+
+
+def _type_for(tensor: ReaderTensor, kind: GGMLQuantizationType) -> GGMLQuantizationType:
+    """Vectors (norms, biases) stay exact; rows that Q8_0's blocks of 32 do not divide become F16."""
+    from gguf import GGMLQuantizationType
+
+    if len(tensor.shape) == 1:
+        return GGMLQuantizationType.F32
+    whole_blocks = kind != GGMLQuantizationType.Q8_0 or tensor.shape[0] % 32 == 0
+    return kind if whole_blocks else GGMLQuantizationType.F16
+
+
+def _announce(writer: GGUFWriter, tensor: ReaderTensor, kind: GGMLQuantizationType) -> None:
+    import numpy as np
+    from gguf.quants import quant_shape_to_byte_shape
+
+    shape = _shape(tensor)
+    byte_shape = quant_shape_to_byte_shape(shape, kind)
+    writer.add_tensor_info(
+        tensor.name,
+        byte_shape,
+        np.dtype(np.uint8),
+        int(np.prod(byte_shape)),
+        raw_dtype=kind,
+    )
+
+
+def _from_folder(checkpoint: Path, reader: GGUFReader) -> dict[str, Callable[[], Array]]:
+    """The folder's tensors by GGUF name, checked against the base: same names, same shapes."""
+    weights = {t.name: _dequantised(t) for t in reader.tensors if t.name == "rope_freqs.weight"}
+    rename = _names(reader)
+    shapes = {tensor.name: _shape(tensor) for tensor in reader.tensors}
+    for name, shape, load in _tensors(checkpoint):
+        target = rename(name)
+        if target == "output.weight" and target not in shapes:
+            continue  # tied to the embedding, which the base holds once
+        if shapes.get(target) != shape:
+            raise InputError(
+                f"{checkpoint}: {name} {list(shape)} has no equal in the base GGUF; give the model it was trained from."
+            )
+        weights[target] = _permuted(target, load, reader)
+    if missing := shapes.keys() - weights.keys():
+        raise InputError(
+            f"{checkpoint}: has no weights for {min(missing)} of the base GGUF; give the model it was trained from."
+        )
+    return weights
+
+
+def _tensors(
+    checkpoint: Path,
+) -> Iterator[tuple[str, tuple[int, ...], Callable[[], Array]]]:
+    from safetensors import safe_open
+
+    files = sorted(checkpoint.glob("model*.safetensors"))
+    if not files:
+        raise InputError(
+            f"{checkpoint}: expected a Hugging Face folder with model.safetensors (merge a LoRA adapter first)."
+        )
+    for file in files:
+        with safe_open(file, framework="pt") as opened:
+            for name in opened.keys():  # noqa: SIM118  (not a dict)
+                yield (
+                    name,
+                    tuple(opened.get_slice(name).get_shape()),
+                    _loader(file, name),
+                )
+
+
+def _loader(file: Path, name: str) -> Callable[[], Array]:
+    def load() -> Array:
+        from safetensors import safe_open
+
+        with safe_open(file, framework="pt") as opened:
+            return opened.get_tensor(name).float().numpy()
+
+    return load
+
+
+def _permuted(target: str, load: Callable[[], Array], reader: GGUFReader) -> Callable[[], Array]:
+    """Hugging Face pairs rotary dimension i with i + d/2 in each head, GGUF's llama i with i + 1."""
+    architecture = _value(reader, "general.architecture")
+    heads = {"attn_q": "head_count", "attn_k": "head_count_kv"}.get(target.split(".")[-2])
+    if heads is None or not PERMUTED[architecture]:
+        return load
+    count = int(_value(reader, f"{architecture}.attention.{heads}"))
+
+    def permute() -> Array:
+        rows = load()
+        return rows.reshape(count, 2, rows.shape[0] // count // 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
+
+    return permute
+
+
+def _names(reader: GGUFReader) -> Callable[[str], str]:
+    """Hugging Face's name of a tensor to GGUF's."""
+    from gguf import MODEL_ARCH_NAMES, get_tensor_name_map
+
+    architecture = _value(reader, "general.architecture")
+    if architecture not in PERMUTED:
+        known = ", ".join(PERMUTED)
+        raise InputError(
+            f"GGUF files of the {architecture} architecture cannot be written (known: {known}); use the transformers engine."
+        )
+    kinds = {name: kind for kind, name in MODEL_ARCH_NAMES.items()}
+    table = get_tensor_name_map(kinds[architecture], int(_value(reader, f"{architecture}.block_count")))
+    return lambda name: table.get_name(name, try_suffixes=(".weight", ".bias")) or name
+
+
+def _read(base: Path) -> GGUFReader:
+    from gguf import GGUFReader
+
+    try:
+        return GGUFReader(base)
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise InputError(
+            f"{base}: cannot be read as a GGUF file ({error}); give the GGUF file of the base model."
+        ) from None
+
+
+def _dequantised(tensor: ReaderTensor) -> Callable[[], np.ndarray[Any, Any]]:
+    from gguf.quants import dequantize
+
+    return lambda: dequantize(tensor.data, tensor.tensor_type)
+
+
+def _value(reader: GGUFReader, key: str) -> Any:
+    field = reader.get_field(key)
+    if field is None:
+        raise InputError(f"The GGUF file has no {key}; it is not a language model that can be rewritten.")
+    return field.contents()
+
+
+def _shape(tensor: ReaderTensor) -> tuple[int, ...]:
+    """In Hugging Face's order, rows first; GGUF counts from the innermost dimension."""
+    return tuple(int(n) for n in reversed(tensor.shape))

@@ -1,0 +1,167 @@
+"""TRL's DPO trainer on pairs that are tokens already. Imports torch and TRL: import it only to train."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from datasets import Dataset, Features, Sequence, Value
+from torch import Tensor
+from transformers import (
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from trl import DPOTrainer
+from trl.trainer.dpo_trainer import DataCollatorForPreference
+
+from autoif.errors import AutoIFError
+from autoif.training.progress import Progress
+
+COLUMNS = Features({name: Sequence(Value("int32")) for name in ("prompt_ids", "chosen_ids", "rejected_ids")})
+WHOLE = "whole"
+"""Marks a saved state as completely written."""
+
+
+class PairTrainer(DPOTrainer):  # type: ignore[misc]
+    """DPOTrainer with our token ids, the NLL among its metrics, and progress while it computes the reference."""
+
+    def __init__(self, *args: Any, progress: Progress, **options: Any) -> None:
+        self._progress = progress
+        self._referred = 0
+        super().__init__(*args, **options)
+
+    def _prepare_dataset(self, dataset: Dataset, *unused: Any) -> Dataset:
+        """TRL would render and tokenise by itself, with its own idea of the prompt and the end of a turn."""
+        return dataset
+
+    def compute_ref_log_probs(self, model: Any, inputs: dict[str, Tensor]) -> Any:
+        logps = super().compute_ref_log_probs(model, inputs)
+        self._referred += len(inputs["input_ids"]) // 2
+        self._progress(0, 0, {"reference_pairs": self._referred, "pairs": len(self.train_dataset)})
+        return logps
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Tensor], return_outputs: bool) -> Any:
+        """TRL logs its sum of losses; the NLL follows from the log-probabilities that it logs."""
+        loss = super()._compute_loss(model, inputs, return_outputs)
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        chosen = inputs["completion_mask"].chunk(2)[0][:, 1:]
+        metrics["nll"].append(-metrics["logps/chosen"][-1] * len(chosen) / chosen.sum().item())
+        return loss
+
+
+def collator(pad_id: int) -> DataCollatorForPreference:
+    return DataCollatorForPreference(pad_token_id=pad_id)
+
+
+class MetricsCallback(TrainerCallback):  # type: ignore[misc]
+    """Appends one JSON line per step to a file, and tells the caller how far the training is."""
+
+    def __init__(self, file: Path, progress: Progress) -> None:
+        self._file = file
+        self._progress = progress
+        self._lines: TextIO | None = None
+        self.last: dict[str, float] = {}
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **_: Any,
+    ) -> None:
+        _keep_steps(self._file, state.global_step)
+        self._lines = self._file.open("a", encoding="utf-8")
+        self._tokens, self._clock = 0.0, time.monotonic()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any],
+        **_: Any,
+    ) -> None:
+        if "loss" not in logs or self._lines is None:  # the summary at the end
+            return
+        if not math.isfinite(logs["loss"]):
+            raise AutoIFError(f"The training diverged at step {state.global_step}: lower train.learning_rate.")
+        self.last = metrics = {
+            "step": state.global_step,
+            **logs,
+            "tokens_per_second": self._rate(logs["num_tokens"]),
+        }
+        self._lines.write(json.dumps(metrics) + "\n")
+        self._lines.flush()
+        self._progress(state.global_step, state.max_steps, metrics)
+
+    def on_train_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **_: Any,
+    ) -> None:
+        if self._lines is not None:
+            self._lines.close()
+
+    def _rate(self, tokens: float) -> float:
+        """Tokens read per second since the last step."""
+        now = time.monotonic()
+        rate = (tokens - self._tokens) / max(now - self._clock, 1e-9)
+        self._tokens, self._clock = tokens, now
+        return round(rate, 1)
+
+
+class SaveCallback(TrainerCallback):  # type: ignore[misc]
+    """Saves the state of the training every so many seconds, and marks what is completely written."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._clock = time.monotonic()
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **_: Any,
+    ) -> None:
+        control.should_save = time.monotonic() - self._clock >= self._seconds and state.global_step < state.max_steps
+
+    def on_save(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **_: Any,
+    ) -> None:
+        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
+        self._clock = time.monotonic()
+
+
+def saved_state(work: Path) -> str | None:
+    """The newest completely written state in `work`; half-written ones are removed."""
+    states = sorted(work.glob("checkpoint-*"), key=lambda state: int(state.name.split("-")[1]))
+    whole = [state for state in states if (state / WHOLE).exists()]
+    for state in states:
+        if state not in whole[-1:]:
+            shutil.rmtree(state)
+    return str(whole[-1]) if whole else None
+
+
+def _keep_steps(file: Path, step: int) -> None:
+    """Forgets what was logged after the state that the training goes on from, and a torn last line."""
+    kept = []
+    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except ValueError:
+            break
+    file.write_text("".join(kept), encoding="utf-8")
