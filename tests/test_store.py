@@ -1,5 +1,6 @@
 """The store loses nothing and doubles nothing, wherever a write is cut short."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from autoif.errors import AutoIFError, BusyRunError, InputError
 from autoif.records import Drop, Outcome, Query, Usage
 from autoif.store import Stage, locked, open_journal
 
-TEXTS = st.lists(st.text(max_size=30).filter(lambda t: t.isascii() or t.encode("utf-8", "ignore").decode() == t), max_size=3)
+TEXTS = st.lists(
+    st.text(max_size=30).filter(lambda t: t.isascii() or t.encode("utf-8", "ignore").decode() == t), max_size=3
+)
 
 
 class Killed(BaseException):
@@ -97,10 +100,8 @@ def test_dying_at_any_step_of_sealing(tmp_path, monkeypatch, step, count):
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, step, dying)
-        try:
+        with contextlib.suppress(Killed):
             produce(tmp_path / "cut", outcomes, no_doubles())
-        except Killed:
-            pass
     assert produce(tmp_path / "cut", outcomes, no_doubles()) == whole
     assert json.loads((tmp_path / "cut" / "stats.json").read_text())["dropped"] == {"too_short": 3, "duplicate": 2}
 

@@ -28,7 +28,7 @@ PADS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<pad>", "[
 
 
 def render(tokenizer: Any, messages: Sequence[Message], prefill: str = "") -> str:
-    """The prompt, up to where the assistant writes, followed by `prefill`. Raises InputError without a chat template."""
+    """The prompt, up to where the assistant writes, then `prefill`. Raises InputError without a chat template."""
     return _render(tokenizer, messages, add_generation_prompt=True) + clean(prefill)
 
 

@@ -33,7 +33,7 @@ class EngineConfig(Section):
     engine: Literal["openvino", "transformers", "vllm", "openai", "scripted"] = "openvino"
     """openvino: the CPU default. openai: any OpenAI-compatible server. scripted: canned replies, for dry runs."""
     model: str = "smollm2-135m-instruct"
-    """The embedded `smollm2-135m-instruct`, a local folder or GGUF file, a Hugging Face id, or a server's model name."""
+    """The embedded `smollm2-135m-instruct`, a folder, a GGUF file, a Hugging Face id, or a server's name for it."""
     base_url: str | None = None
     """openai: the server, such as http://localhost:8000/v1. The key comes from the environment alone."""
     api_key_env: str = "OPENAI_API_KEY"
@@ -93,7 +93,7 @@ class InstructionsConfig(Section):
     queries_per_instruction: Positive = 16
     """paper: queries attached to each instruction."""
     near_duplicate: Share = 0.85
-    """Model-written instructions with a MinHash similarity of words above this are dropped; 1 keeps all but exact ones."""
+    """A model-written instruction this similar to an earlier one (MinHash of words) is dropped; 1: only equal ones."""
     sampling: SamplingConfig = SamplingConfig(temperature=0.8, max_tokens=96)
 
 
@@ -154,7 +154,7 @@ class PairsConfig(Section):
     min_quality: Annotated[int, Field(ge=1, le=10)] = 8
     """With scores.quality: a chosen answer rated lower is dropped as `off_topic`."""
     contamination: tuple[str, ...] = ()
-    """Files of benchmark prompts; a training prompt that shares 13 words in a row with one is dropped as `contaminated`."""
+    """Files of benchmark prompts; a prompt that shares 13 words in a row with one is dropped as `contaminated`."""
 
     @model_validator(mode="after")
     def _thresholds_in_order(self) -> PairsConfig:
@@ -273,7 +273,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a YAML config.") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not UTF-8 text; give the path of a YAML config.") from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be parsed"
@@ -296,7 +296,7 @@ def _override(raw: dict[str, Any], override: str) -> None:
             raise InputError(f"--set {override}: {key} is a value, not a section.")
     try:
         raw[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise InputError(f"--set {override}: {value!r} is not a YAML value.") from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from autoif.contamination import Contamination
 from autoif.dedupe import instruction_sifter, query_sifter
 from autoif.engines import Engine, load_engine
 from autoif.errors import InputError, NothingToDoError
-from autoif.evaluation import evaluate_heldout
+from autoif.evaluation.heldout import evaluate_heldout
 from autoif.policies import evaluation_engines, reference_engine
 from autoif.progress import Meter, meter
 from autoif.records import Completion, Drop, Outcome, Query, VerifiedInstruction
@@ -52,7 +53,8 @@ class Run:
         return self._engine
 
     def sandbox(self) -> Sandbox:
-        return Sandbox(**self.config.sandbox.model_dump())
+        wanted = self.config.sandbox.model_dump()
+        return Sandbox(**wanted | {"workers": wanted["workers"] or len(os.sched_getaffinity(0))})
 
     def close(self) -> None:
         if self._engine is not None:
@@ -95,7 +97,7 @@ def opened(config: Config, console: Console) -> Iterator[Run]:
 def queries(run: Run) -> None:
     """Stage 1. Duplicates are dropped on the way, so that `limit` counts what is really kept."""
     config = run.config.queries
-    sift = query_sifter(config)
+    sift = query_sifter()
     so_far = (
         [sift(query) for query in run.directory.stage("queries")] if run.directory.folder("queries").exists() else []
     )
@@ -299,7 +301,7 @@ def _limited(outcomes: Iterable[Outcome[Query]], limit: int | None, kept: int) -
 
 
 def _paper_batches(run: Run) -> tuple[Units, int]:
-    """Batches of queries, one batch a reply and `queries_per_instruction` a line of it; the queries repeat if need be."""
+    """Batches of queries, one for each reply: `queries_per_instruction` a line of it. The queries repeat if need be."""
     wanted = run.config.instructions
     total = -(-wanted.rewrites // wanted.rewrites_per_reply)
     stage = run.directory.finished("queries")

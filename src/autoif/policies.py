@@ -1,4 +1,4 @@
-"""Which engine runs the policy before and after training: the same one, at the same precision, or no fair comparison."""
+"""Which engine runs the policy before and after training: the same at the same precision, or nothing compares."""
 
 from __future__ import annotations
 

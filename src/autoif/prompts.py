@@ -11,16 +11,16 @@ from autoif.records import Message
 
 
 @cache
-def _template(package: str, name: str) -> Template:
-    return Template(files(package).joinpath(f"{name}.txt").read_text(encoding="utf-8").strip())
+def _template(name: str) -> Template:
+    return Template(files("autoif.stages").joinpath(f"{name}.txt").read_text(encoding="utf-8").strip())
 
 
-def fill(name: str, *, package: str = "autoif.stages", **fields: object) -> str:
+def fill(name: str, **fields: object) -> str:
     """The prompt file `name`.txt with its $fields filled in one pass: nothing inside a field is expanded again.
 
     Raises KeyError for a field that is not given.
     """
-    return _template(package, name).substitute(fields)
+    return _template(name).substitute(fields)
 
 
 def user_prompt(query: str, instruction: str) -> str:

@@ -128,6 +128,17 @@ class PreferencePair(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Conversation:
+    """The first turn of a conversation, as found at `source`, such as `file.jsonl:12`."""
+
+    text: str | None
+    """None when the first turn is not a human's."""
+    source: str
+    problem: str | None = None
+    """Why the row could not be read, if it could not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """Something a stage did not keep: a short reason and what it was (any JSON value)."""
 

@@ -34,7 +34,8 @@ def test_every_request_is_answered_once_with_exact_usage(engine: Engine) -> None
     replies = {reply.id: reply for reply in engine.generate(iter(requests))}
     assert sorted(replies) == sorted(request.id for request in requests)
     cut = replies["0"]
-    assert cut.finish == "length" and cut.usage.completion_tokens == 4
+    assert cut.finish == "length"
+    assert cut.usage.completion_tokens == 4
     prompt = chat.render(engine.tokenizer, requests[0].messages)
     assert cut.usage.prompt_tokens == engine.tokenizer.tensor(prompt).shape[1]
 
@@ -57,7 +58,8 @@ def test_a_request_is_pulled_only_when_there_is_room(engine: Engine) -> None:
 def test_the_prefill_steers_and_is_not_repeated(engine: Engine) -> None:
     plain = _request("1", "Write a Python function named evaluate.")
     reply = next(engine.generate([Request("1", plain.messages, plain.sampling, prefill="def evaluate(response")]))
-    assert reply.text and not reply.text.startswith("def evaluate")
+    assert reply.text
+    assert not reply.text.startswith("def evaluate")
     assert reply.text.lstrip()[0] in "):,"
 
 
@@ -79,7 +81,8 @@ def test_it_stops_before_a_stop_string(engine: Engine) -> None:
     word = free.text.split()[3]
     stopped = next(engine.generate([_request("1", "Count: one, two, three, four.", stop=(word,))]))
     assert stopped.finish == "stop"
-    assert free.text.startswith(stopped.text) and word not in stopped.text
+    assert free.text.startswith(stopped.text)
+    assert word not in stopped.text
 
 
 def test_a_seed_repeats_a_sample_and_another_does_not(engine: Engine) -> None:

@@ -28,3 +28,11 @@ def ifbench_data():
     if not path.exists():
         pytest.skip(f"needs IFBench's prompts in {path}")
     return path
+
+
+@pytest.fixture
+def hellaswag_data():
+    path = SHARED / "data/hellaswag/hellaswag_val_reconstructed.jsonl"
+    if not path.exists():
+        pytest.skip(f"needs HellaSwag's validation set in {path}")
+    return path

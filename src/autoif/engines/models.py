@@ -33,7 +33,7 @@ def resolve_model(model: str) -> Path | str:
 
 
 def fetch_model(model: str) -> Path:
-    """Like `resolve_model`, but brings a Hugging Face model here. Raises EngineUnavailableError when the hub does not."""
+    """Like `resolve_model`, but brings a Hugging Face model here. Raises EngineUnavailableError when it cannot."""
     found = resolve_model(model)
     if isinstance(found, Path):
         return found

@@ -1,17 +1,19 @@
-"""Asks one model and keeps what it answers, so that a killed evaluation goes on where it stopped."""
+"""Asks the reference and then the policy what an evaluation wants to know of both."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import TextIO
+from typing import Any, Protocol
 
 from autoif.engines.base import Engine, Request
+from autoif.evaluation.log import Log, fingerprint
 from autoif.records import clean
-from autoif.store import disk
+
+SIDES = ("reference", "policy")
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -25,61 +27,68 @@ class Answer:
     truncated: bool
 
 
+Answers = dict[str, Answer]
+"""By request id."""
+
+
+class Exam(Protocol):
+    """Questions that both models answer, and what the answers are worth."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def requests(self) -> Sequence[Request]: ...
+
+    def score(self, answers: Mapping[str, Answers], folder: Path) -> dict[str, Any]:
+        """This exam's part of scores.json, from the answers of each side. Samples are kept in `folder`."""
+
+
 def silent(what: str, done: int, total: int) -> None:
     """The progress that nobody watches."""
 
 
-def collect(
-    open_engine: Callable[[], Engine], requests: Sequence[Request], log: Path, progress: Progress = silent
-) -> dict[str, Answer]:
-    """One model's answers by request id. A reply that was lost for good is absent, and asked for again next time.
+def sit(
+    exams: Sequence[Exam], engines: Mapping[str, Callable[[], Engine]], folder: Path, progress: Progress = silent
+) -> dict[str, dict[str, Any]]:
+    """Each exam's part of scores.json by name. `engines` opens the model of each side.
 
-    Answers are appended to `log` as they arrive; those it already holds for the same prompt and sampling are not asked
-    for again. The engine is opened only if something is missing. One log belongs to one model: the caller removes it
-    when the model changes. Raises EngineError when the engine cannot go on; what it answered until then is kept.
+    One model is in memory at a time, opened once for all exams, and only if an answer is missing: answers are kept in
+    `folder`/answers as they arrive. Remove that folder when a model has changed. Raises EngineError.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    keys = {request.id: _key(request) for request in requests}
-    answers = {id: answer for id, key, answer in _read(log) if keys.get(id) == key}
-    missing = [request for request in requests if request.id not in answers]
+    given: dict[str, dict[str, Answers]] = {exam.name: {} for exam in exams}
+    for side in SIDES:
+        with _opened_once(engines[side]) as engine:
+            for exam in exams:
+                log = folder / f"answers/{exam.name}.{side}.jsonl"
+                given[exam.name][side] = _ask(engine, exam.requests, log, progress)
+    return {exam.name: exam.score(given[exam.name], folder) for exam in exams}
+
+
+@contextmanager
+def _opened_once(open_engine: Callable[[], Engine]) -> Iterator[Callable[[], Engine]]:
+    with ExitStack() as stack:
+        yield cache(lambda: stack.enter_context(open_engine()))
+
+
+def _ask(open_engine: Callable[[], Engine], requests: Sequence[Request], path: Path, progress: Progress) -> Answers:
+    """One model's answers. A reply that was lost for good is absent, and asked for again next time."""
+    log = Log(path, {request.id: _key(request) for request in requests})
+    missing = [request for request in requests if request.id not in log.values]
     if missing:
-        _rewrite(log, keys, answers)  # a line torn by a kill must not swallow the next one
-        with open_engine() as engine, log.open("a", encoding="utf-8") as file:
-            for reply in engine.generate(missing):
+        with log:
+            for reply in open_engine().generate(missing):
                 if reply.finish != "error":
-                    answers[reply.id] = Answer(clean(reply.text), reply.finish == "length")
-                    _write(file, reply.id, keys[reply.id], answers[reply.id])
-                progress(log.stem, len(answers), len(requests))
-    _rewrite(log, keys, answers)
-    return answers
+                    answer = Answer(clean(reply.text), reply.finish == "length")
+                    log.add(reply.id, asdict(answer))
+                progress(path.stem, len(log.values), len(requests))
+    return {id: Answer(**value) for id, value in log.values.items()}
 
 
 def _key(request: Request) -> str:
-    content = json.dumps([list(request.messages), request.prefill, asdict(request.sampling)], sort_keys=True)
-    return hashlib.blake2b(content.encode(), digest_size=10).hexdigest()
+    return fingerprint([list(request.messages), request.prefill, asdict(request.sampling)])
 
 
-def _read(log: Path) -> Iterator[tuple[str, str, Answer]]:
-    if not log.exists():
-        return
-    with log.open("rb") as file:
-        for line in file:
-            if line.endswith(b"\n"):
-                fields = json.loads(line)
-                yield fields["id"], fields["key"], Answer(fields["text"], fields["truncated"])
-
-
-def _rewrite(log: Path, keys: dict[str, str], answers: dict[str, Answer]) -> None:
-    """Puts the answers in the order of the requests, whatever order they arrived in."""
-    new = log.with_suffix(".new")
-    with new.open("w", encoding="utf-8") as file:
-        for id, key in keys.items():
-            if id in answers:
-                _write(file, id, key, answers[id])
-    new.replace(log)
-
-
-def _write(file: TextIO, id: str, key: str, answer: Answer) -> None:
-    with disk(Path(file.name).parent):
-        file.write(json.dumps({"id": id, "key": key, **asdict(answer)}, ensure_ascii=False) + "\n")
-        file.flush()
+def answered(ids: Iterable[str], answers: Mapping[str, Answers]) -> list[str]:
+    """Those that both sides answered: only they can be compared."""
+    return [id for id in ids if all(id in answers[side] for side in SIDES)]

@@ -28,45 +28,51 @@ class Interval:
 
 
 def paired_difference(
-    policy: Sequence[float], reference: Sequence[float], seed: int, resamples: int = 10_000, level: float = 0.95
+    policy: Sequence[float],
+    reference: Sequence[float],
+    seed: int,
+    resamples: int = 10_000,
+    level: float = 0.95,
+    weights: Sequence[float] | None = None,
 ) -> Interval:
     """The mean of policy - reference with its interval; entry i of both is about the same thing i, drawn together.
 
-    Raises ValueError for sequences that are empty or differ in length.
+    `weights` as in `mean_interval`. Raises ValueError for sequences that are empty or differ in length.
     """
     differences = [p - r for p, r in zip(policy, reference, strict=True)]
-    return mean_interval(differences, seed, resamples, level)
+    return mean_interval(differences, seed, resamples, level, weights)
 
 
-def mean_interval(values: Sequence[float], seed: int, resamples: int = 10_000, level: float = 0.95) -> Interval:
-    """The mean of values with its interval. Raises ValueError when there are none."""
-    return ratio_interval(values, [1] * len(values), seed, resamples, level)
-
-
-def ratio_interval(
-    totals: Sequence[float], weights: Sequence[float], seed: int, resamples: int = 10_000, level: float = 0.95
+def mean_interval(
+    values: Sequence[float],
+    seed: int,
+    resamples: int = 10_000,
+    level: float = 0.95,
+    weights: Sequence[float] | None = None,
 ) -> Interval:
-    """sum(totals) / sum(weights) with its interval; entry i of both is drawn together.
+    """The mean of values with its interval.
 
-    This is the mean over parts that come in clusters, such as the instructions of a prompt: a cluster has a total and
-    a positive number of parts. Raises ValueError for sequences that are empty or differ in length.
+    For parts that come in clusters, such as the instructions of a prompt, a value is the total of a cluster and its
+    weight the number of its parts: the mean is over parts, and clusters are drawn whole. Raises ValueError for
+    sequences that are empty or differ in length.
     """
-    if not totals or len(totals) != len(weights):
-        raise ValueError(f"a bootstrap needs equally many totals and weights, found {len(totals)} and {len(weights)}")
-    means = _resample(np.asarray(totals, float), np.asarray(weights, float), seed, resamples)
+    weights = weights or [1] * len(values)
+    if not values or len(values) != len(weights):
+        raise ValueError(f"a bootstrap needs equally many values and weights, found {len(values)} and {len(weights)}")
+    means = _resample(np.asarray(values, float), np.asarray(weights, float), seed, resamples)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(sum(totals) / sum(weights), float(low), float(high))
+    return Interval(sum(values) / sum(weights), float(low), float(high))
 
 
 def _resample(
-    totals: NDArray[np.float64], weights: NDArray[np.float64], seed: int, resamples: int
+    values: NDArray[np.float64], weights: NDArray[np.float64], seed: int, resamples: int
 ) -> NDArray[np.float64]:
-    """The ratio in each resample, drawn in chunks that keep memory flat. Shape (resamples,)."""
+    """The mean in each resample, drawn in chunks that keep memory flat. Shape (resamples,)."""
     rng = np.random.default_rng(seed)
-    n = len(totals)
+    n = len(values)
     chunk = max(1, _DRAWS_AT_ONCE // n)
     means = np.empty(resamples)
     for start in range(0, resamples, chunk):
         drawn = rng.integers(0, n, (min(chunk, resamples - start), n))
-        means[start : start + len(drawn)] = totals[drawn].sum(axis=1) / weights[drawn].sum(axis=1)
+        means[start : start + len(drawn)] = values[drawn].sum(axis=1) / weights[drawn].sum(axis=1)
     return means

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 CLIP = 1.0  # nats at which the colour is full
 LEVELS = 10
 GREEN, RED = (64, 180, 99), (229, 83, 75)
-_CONTROLS = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"} | {127: "\u2421"}
+_CONTROLS = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"}
+_CONTROLS |= dict.fromkeys(range(127, 160), "\ufffd")
 
 
 def render_terminal(comparison: Comparison) -> Text:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import heapq
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from autoif.config import EvaluateConfig
 from autoif.engines.base import Engine, Request, Sampling
 from autoif.errors import NothingToDoError
-from autoif.evaluation.answers import Answer, Progress, collect, silent
-from autoif.evaluation.bootstrap import mean_interval, paired_difference
+from autoif.evaluation.answers import SIDES, Answer, Answers, Progress, answered, silent, sit
+from autoif.evaluation.contrast import by_side, contrast, grouped, lengths, mean, save_samples, table
 from autoif.gather import gather
 from autoif.prompts import draw, user, user_prompt
 from autoif.records import Query, VerifiedInstruction
 from autoif.sandbox import Job, Sandbox, Verdict
 from autoif.seeds import SEEDS
 
-T = TypeVar("T")
-SIDES = ("reference", "policy")
 PASSES_AT = 0.5  # an answer follows its instruction when at least this share of the verifiers say True
+_KINDS = {seed.name: seed.kind for seed in SEEDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +32,10 @@ class Question:
     query: Query
     sample: int
 
-    def request(self, sampling: Sampling) -> Request:
-        return Request(self.id, [user(user_prompt(self.query.text, self.verified.instruction.text))], sampling)
+    def request(self, config: EvaluateConfig, seed: int) -> Request:
+        prompt = user_prompt(self.query.text, self.verified.instruction.text)
+        s = config.sampling
+        return Request(self.id, [user(prompt)], Sampling(s.temperature, s.top_p, s.max_tokens, draw(seed, self.id)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,33 @@ class Graded:
     answers: dict[str, Answer]
     pass_rates: dict[str, float]
 
-    def passes(self, side: str) -> bool:
-        return self.pass_rates[side] >= PASSES_AT
+
+class Heldout:
+    """The exam. Raises NothingToDoError when nothing was held out, or no question was answered by both models."""
+
+    name = "heldout"
+
+    def __init__(
+        self, verified: Iterable[VerifiedInstruction], sandbox: Sandbox, config: EvaluateConfig, seed: int
+    ) -> None:
+        self.sandbox = sandbox
+        self.seed = seed
+        self.questions = _questions(_choose(verified, config.heldout_limit, seed), config.samples)
+        self.requests = [question.request(config, seed) for question in self.questions]
+
+    def score(self, answers: Mapping[str, Answers], folder: Path) -> dict[str, Any]:
+        common = set(answered((q.id for q in self.questions), answers))
+        if not common:
+            raise NothingToDoError("evaluate: no held-out prompt was answered by both models; nothing to compare.")
+        graded = _grade([q for q in self.questions if q.id in common], answers, self.sandbox)
+        save_samples(folder / "samples/heldout.jsonl", map(_sample, graded))
+        return {
+            **_contrast(graded, self.seed),
+            "by_split": {split: _contrast(part, self.seed) for split, part in sorted(grouped(graded, _split).items())},
+            "by_kind": table({kind: _scores(part) for kind, part in grouped(graded, _kind).items()}),
+            **lengths(by_side(lambda side: [item.answers[side] for item in graded])),
+            "lost": len(self.questions) - len(graded),
+        }
 
 
 def evaluate_heldout(
@@ -69,20 +94,13 @@ def evaluate_heldout(
 
     Raises NothingToDoError when nothing was held out or nothing was answered, EngineError, SandboxError.
     """
-    questions = _questions(_choose(verified, config.heldout_limit, seed), config.samples)
-    requests = [question.request(_sampling(config, seed, question.id)) for question in questions]
-    engines = {"reference": reference, "policy": policy}
-    answers = {
-        side: collect(engines[side], requests, folder / f"answers/heldout.{side}.jsonl", progress) for side in SIDES
-    }
-    answered = [q for q in questions if all(q.id in answers[side] for side in SIDES)]
-    if not answered:
-        raise NothingToDoError(
-            "evaluate: the models answered none of the held-out prompts, so there is nothing to compare."
-        )
-    graded = _grade(answered, answers, sandbox)
-    _save_samples(graded, folder / "samples/heldout.jsonl")
-    return {**_compare(graded, seed), **_tables(graded, seed), "lost": len(questions) - len(answered)}
+    exam = Heldout(verified, sandbox, config, seed)
+    return sit([exam], {"policy": policy, "reference": reference}, folder, progress)[exam.name]
+
+
+def kind_of(verified: VerifiedInstruction) -> str:
+    """The kind of the seed that an instruction comes from, or `model` when a model wrote it."""
+    return _KINDS.get(verified.instruction.seed or "", "model")
 
 
 def _choose(verified: Iterable[VerifiedInstruction], limit: int, seed: int) -> list[VerifiedInstruction]:
@@ -104,19 +122,14 @@ def _questions(verified: Sequence[VerifiedInstruction], samples: int) -> list[Qu
     ]
 
 
-def _sampling(config: EvaluateConfig, seed: int, id: str) -> Sampling:
-    s = config.sampling
-    return Sampling(s.temperature, s.top_p, s.max_tokens, draw(seed, id))
-
-
-def _grade(questions: Sequence[Question], answers: dict[str, dict[str, Answer]], sandbox: Sandbox) -> list[Graded]:
+def _grade(questions: Sequence[Question], answers: Mapping[str, Answers], sandbox: Sandbox) -> list[Graded]:
     """Runs every kept verifier on all the answers to its instruction, in one job."""
 
     def jobs(_: int, group: list[Question]) -> list[Job]:
         texts = [answers[side][question.id].text for question in group for side in SIDES]
         return [Job("", verifier.source, texts) for verifier in group[0].verified.verifiers]
 
-    groups = _group(questions, lambda question: question.verified.id)
+    groups = grouped(questions, lambda question: question.verified.id)
     done = {unit: (group, results) for unit, group, results in gather(enumerate(groups.values()), jobs, sandbox.run)}
     return [
         _graded(question, answers, [result.verdicts[2 * place : 2 * place + 2] for result in results])
@@ -125,75 +138,28 @@ def _grade(questions: Sequence[Question], answers: dict[str, dict[str, Answer]],
     ]
 
 
-def _graded(question: Question, answers: dict[str, dict[str, Answer]], verdicts: Sequence[Sequence[Verdict]]) -> Graded:
+def _graded(question: Question, answers: Mapping[str, Answers], verdicts: Sequence[Sequence[Verdict]]) -> Graded:
     """`verdicts`: of each verifier, on the two answers in the order of SIDES."""
-    rates = [
-        sum(verdict is Verdict.TRUE for verdict in column) / len(verdicts) for column in zip(*verdicts, strict=True)
-    ]
-    return Graded(question, {side: answers[side][question.id] for side in SIDES}, dict(zip(SIDES, rates, strict=True)))
+    rates = [mean([verdict is Verdict.TRUE for verdict in column]) for column in zip(*verdicts, strict=True)]
+    return Graded(question, by_side(lambda side: answers[side][question.id]), dict(zip(SIDES, rates, strict=True)))
 
 
-def _scores(graded: Sequence[Graded], side: str) -> list[float]:
+def _contrast(graded: Sequence[Graded], seed: int) -> dict[str, Any]:
+    return contrast(_scores(graded), seed)
+
+
+def _scores(graded: Sequence[Graded]) -> dict[str, list[float]]:
     """One score per instruction, in the same order for both sides."""
-    groups = _group(graded, lambda item: item.question.verified.id)
-    return [_mean([item.passes(side) for item in group]) for group in groups.values()]
+    groups = grouped(graded, lambda item: item.question.verified.id).values()
+    return by_side(lambda side: [mean([item.pass_rates[side] >= PASSES_AT for item in group]) for group in groups])
 
 
-def _compare(graded: Sequence[Graded], seed: int) -> dict[str, Any]:
-    """Rates, their intervals, and the interval of the paired difference."""
-    policy, reference = _scores(graded, "policy"), _scores(graded, "reference")
-    intervals = {"policy": mean_interval(policy, seed), "reference": mean_interval(reference, seed)}
-    return {
-        **{side: interval.mean for side, interval in intervals.items()},
-        "difference": paired_difference(policy, reference, seed).as_dict(),
-        **{f"{side}_interval": interval.as_dict() for side, interval in intervals.items()},
-        "n": len(policy),
-    }
+def _split(item: Graded) -> str:
+    return item.question.verified.split
 
 
-def _tables(graded: Sequence[Graded], seed: int) -> dict[str, Any]:
-    """The comparison by split and by kind of instruction, and what shows an answer that only grew longer."""
-    splits = _group(graded, lambda item: item.question.verified.split)
-    kinds = _group(graded, lambda item: kind_of(item.question.verified))
-    rows = {
-        kind: {**{side: _mean(_scores(group, side)) for side in SIDES}, "n": len(_scores(group, "policy"))}
-        for kind, group in sorted(kinds.items())
-    }
-    worst_first = sorted(rows.items(), key=lambda row: row[1]["policy"] - row[1]["reference"])
-    return {
-        "by_split": {split: _compare(group, seed) for split, group in sorted(splits.items())},
-        "by_kind": dict(worst_first),
-        "mean_words": {side: _mean([len(item.answers[side].text.split()) for item in graded]) for side in SIDES},
-        "truncated": {side: _mean([item.answers[side].truncated for item in graded]) for side in SIDES},
-    }
-
-
-def _group(items: Iterable[T], name: Callable[[T], str]) -> dict[str, list[T]]:
-    groups: dict[str, list[T]] = {}
-    for item in items:
-        groups.setdefault(name(item), []).append(item)
-    return groups
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-_KINDS = {seed.name: seed.kind for seed in SEEDS}
-
-
-def kind_of(verified: VerifiedInstruction) -> str:
-    """The kind of the seed that an instruction comes from, or `model` when a model wrote it."""
-    return _KINDS.get(verified.instruction.seed or "", "model")
-
-
-def _save_samples(graded: Iterable[Graded], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    with new.open("w", encoding="utf-8") as file:
-        for item in graded:
-            file.write(json.dumps(_sample(item), ensure_ascii=False) + "\n")
-    new.replace(path)
+def _kind(item: Graded) -> str:
+    return kind_of(item.question.verified)
 
 
 def _sample(item: Graded) -> dict[str, Any]:
@@ -204,5 +170,5 @@ def _sample(item: Graded) -> dict[str, Any]:
         "instruction": verified.instruction.text,
         "kind": kind_of(verified),
         "split": verified.split,
-        **{side: {"text": item.answers[side].text, "pass_rate": item.pass_rates[side]} for side in SIDES},
+        **by_side(lambda side: {"text": item.answers[side].text, "pass_rate": item.pass_rates[side]}),
     }

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from autoif.errors import InputError
-from autoif.evaluation.bootstrap import ratio_interval
+from autoif.evaluation.bootstrap import mean_interval
 from autoif.evaluation.ifbench import ifbench_scorer
 from autoif.evaluation.ifeval import ifeval_scorer
+from autoif.evaluation.jsonl import read_objects
 from autoif.evaluation.scorer import Prompt, Scored, Scorer, score
 from autoif.records import clean
 
@@ -26,7 +26,7 @@ def score_responses(task: Task, data: Path, responses: Path, seed: int = 0) -> d
     lacks are counted and left out. Raises InputError with the line number of a malformed line or a second answer to a
     prompt, and when no answer is to a prompt of `data`; MissingExtraError; InputError for missing NLTK data.
     """
-    prompts = read_prompts(data)
+    prompts = parse_prompts(read_objects(data), str(data))
     given = _read_responses(responses)
     answers = [given.get(prompt.text.strip()) for prompt in prompts]
     if not any(answer is not None for answer in answers):
@@ -50,11 +50,11 @@ def load_scorer(task: Task, prompts: Sequence[Prompt]) -> Scorer:
     return ifeval_scorer() if task == "ifeval" else ifbench_scorer(prompts)
 
 
-def read_prompts(data: Path) -> list[Prompt]:
-    """The benchmark's prompts, in order. Raises InputError with the line number of one that is malformed."""
-    prompts = [_prompt(fields, where) for where, fields in _lines(data)]
+def parse_prompts(rows: Iterable[tuple[str, dict[str, Any]]], source: str) -> list[Prompt]:
+    """The benchmark's prompts from (place, row), in order. Raises InputError with the place of a malformed one."""
+    prompts = [_prompt(fields, where) for where, fields in rows]
     if not prompts:
-        raise InputError(f"{data}: holds no prompts; give the benchmark's JSONL file.")
+        raise InputError(f"{source}: holds no prompts; give the benchmark's JSONL file.")
     return prompts
 
 
@@ -80,7 +80,7 @@ def _prompt(fields: dict[str, Any], where: str) -> Prompt:
 def _read_responses(path: Path) -> dict[str, str]:
     """Answers by prompt, without the white space around the prompt."""
     answers: dict[str, str] = {}
-    for where, fields in _lines(path):
+    for where, fields in read_objects(path):
         prompt, response = fields.get("prompt"), fields.get("response")
         if not isinstance(prompt, str) or not isinstance(response, str):
             raise InputError(f'{where}: expected {{"prompt": text, "response": text}}; mend or remove the line.')
@@ -90,27 +90,6 @@ def _read_responses(path: Path) -> dict[str, str]:
     return answers
 
 
-def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(place, object) of each line that is not blank. Raises InputError with the place of a line that is no object."""
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield f"{path}:{number}", _object(line, f"{path}:{number}")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a JSONL file.") from None
-
-
-def _object(line: bytes, where: str) -> dict[str, Any]:
-    try:
-        fields = json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        raise InputError(f"{where}: is not JSON in UTF-8; mend or remove the line.") from None
-    if not isinstance(fields, dict):
-        raise InputError(f"{where}: expected a JSON object, found {type(fields).__name__}; mend or remove the line.")
-    return fields
-
-
 def summarise(scored: Sequence[Scored], seed: int) -> dict[str, Any]:
     """Accuracies, their bootstrap intervals over prompts, and the table per type of instruction, lowest first."""
     intervals = {}
@@ -118,8 +97,8 @@ def summarise(scored: Sequence[Scored], seed: int) -> dict[str, Any]:
         passed = [sum(verdict[index] for verdict in s.verdicts) for s in scored]
         counts = [len(s.verdicts) for s in scored]
         whole = [p == n for p, n in zip(passed, counts, strict=True)]
-        intervals[f"prompt_level_{reading}"] = ratio_interval(whole, [1] * len(whole), seed)
-        intervals[f"inst_level_{reading}"] = ratio_interval(passed, counts, seed)
+        intervals[f"prompt_level_{reading}"] = mean_interval(whole, seed)
+        intervals[f"inst_level_{reading}"] = mean_interval(passed, seed, weights=counts)
     scores = {name: interval.mean for name, interval in intervals.items()}
     return {
         **scores,

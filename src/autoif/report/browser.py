@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
 from autoif.report.entries import Entry, dropped_entry, kept_entry
-from autoif.report.fates import Thresholds, outcome
+from autoif.report.fates import KEPT, Thresholds, outcome
 from autoif.report.folder import STAGES, Count, Example, RunFolder
 from autoif.report.tally import Tally
+from autoif.report.text import page_json
 
 PER_REASON = 24
 """Most examples of one reason to drop."""
@@ -35,8 +35,12 @@ def choose_entries(run: RunFolder, found: Tally, room: int) -> list[Entry]:
     thresholds = Thresholds.of(run) if paired else None
     kept = (kept_entry(s, outcome(s, paired), thresholds) for s in found.subjects.values())
     entries = [*_fitting(kept, room - sum(map(_size, drops))), *drops]
-    order = {"kept": -1} | {name: place for place, name in enumerate(STAGES)}
-    return sorted(entries, key=lambda entry: order[entry["outcome"].partition("/")[0]])
+    return sorted(entries, key=lambda entry: _place(entry["outcome"]))
+
+
+def _place(outcome: str) -> tuple[int, int]:
+    stage = outcome.partition("/")[0]
+    return (-1, KEPT.index(outcome)) if stage == "kept" else (list(STAGES).index(stage), 0)
 
 
 def _examples(run: RunFolder) -> Iterator[Example]:
@@ -56,13 +60,13 @@ def _fitting(entries: Iterable[Entry], room: int) -> list[Entry]:
 
 
 def _size(entry: Entry) -> int:
-    return len(json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace"))
+    return len(page_json(entry).encode("utf-8", "replace"))
 
 
 def outcome_choices(entries: Sequence[Entry], counts: Iterable[Count]) -> list[tuple[str, list[Choice]]]:
     """The outcomes by stage, beginning with `kept`; every reason that dropped something is there."""
     shown = Counter(entry["outcome"] for entry in entries)
-    kept = [Choice(value, number) for value, number in sorted(shown.items()) if value.startswith("kept/")]
+    kept = [Choice(value, shown[value]) for value in KEPT if shown[value]]
     dropped = [
         (count.name, [_choice(f"{count.name}/{reason}", shown, total) for reason, total in count.dropped])
         for count in counts

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from autoif.records import Instruction, VerifiedInstruction
+from autoif.report import words
 from autoif.report.fates import Thresholds, fate
 from autoif.report.folder import Example
 from autoif.report.tally import Answer, Subject, kind_of
@@ -45,14 +46,13 @@ UNKNOWN = Verdict("U", " ", "unknown")
 def kept_entry(subject: Subject, outcome: str, thresholds: Thresholds | None) -> Entry:
     """An instruction that was kept. `thresholds` is None as long as its completions were not paired."""
     record = subject.record
-    verified = isinstance(record, VerifiedInstruction)
     answers = _shown_answers(subject)
-    return {
-        **_about(record.instruction),
+    entry = _about(record.instruction)
+    if isinstance(record, VerifiedInstruction):
+        entry |= {"split": record.split, "why": shown(words.sentence(record.explanation), PROSE)}
+    return entry | {
         "id": subject.id,
         "outcome": outcome,
-        "split": record.split if verified else "",
-        "why": shown(record.explanation, PROSE) if verified else "",
         "verifiers": [_code(verifier.source, verifier.origin) for verifier in record.verifiers[:VERIFIERS]],
         "cases": [_case(case.response, case.follows) for case in record.cases[:CASES]],
         "completions": [_completion(answer, subject, thresholds) for answer in answers],
@@ -72,7 +72,7 @@ def _candidates(what: dict[str, Any]) -> Entry:
     cases = [case for case in _list(what.get("cases")) if isinstance(case, dict)][:CASES]
     return {
         **_instruction(what.get("instruction")),
-        "why": _text(what.get("explanation"), PROSE),
+        "why": shown(words.sentence(str(what.get("explanation") or "")), PROSE),
         "verifiers": [_code(str(source), "") for source in _list(what.get("verifiers"))[:VERIFIERS]],
         "cases": [
             _case(str(case.get("response", "")), bool(case.get("follows")), "".join(row[i : i + 1] for row in verdicts))
@@ -85,8 +85,8 @@ def _anything(what: dict[str, Any]) -> Entry:
     """Any JSON object: an instruction when it is one, else its keys and values."""
     if "queries" in what:
         return _instruction(what)
-    fields = [[key, _text(value, ANSWER)] for key, value in what.items() if key not in ("id", "parent") and value]
-    return {"fields": fields}
+    told = {key: value for key, value in what.items() if key not in ("id", "parent") and value}
+    return {"fields": [[words.field(key), _text(value, ANSWER)] for key, value in told.items()]}
 
 
 def _instruction(what: Any) -> Entry:

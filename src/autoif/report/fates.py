@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from autoif.report.folder import RunFolder, number_or, section
 from autoif.report.tally import Answer, Subject
 
+KEPT = ("kept/pairs", "kept/no_pairs", "kept/heldout", "kept/waiting")
+"""What can become of an instruction that was kept, in the order in which they are shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -52,7 +55,8 @@ def outcome(subject: Subject, paired: bool) -> str:
 def _why_unused(answer: Answer, rate: float, thresholds: Thresholds) -> str:
     if rate >= thresholds.chosen_at:
         if answer.quality is not None and answer.quality < thresholds.min_quality:
-            return f"It passes, but is rated {answer.quality} of 10 for its query; {thresholds.min_quality:.0f} is needed."
+            needed = f"{thresholds.min_quality:.0f} is needed"
+            return f"It passes, but is rated {answer.quality} of 10 for its query; {needed}."
         return "It passes, but there was nothing left to pair it with."
     if rate <= thresholds.rejected_at:
         return "It fails, but there was nothing left to pair it with."

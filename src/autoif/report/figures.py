@@ -97,8 +97,9 @@ def curves(title: str, note: str, series: Mapping[str, Sequence[tuple[float, flo
         Line(name, " ".join(f"{x(s):.1f},{y(v):.1f}" for s, v in zip(shown, line, strict=True) if v is not None), line)
         for name, line in averaged.items()
     )
-    x_marks = tuple(Tick(x(mark), f"{mark:,.0f}") for mark in ticks(steps[0], steps[-1]) if mark <= steps[-1])
-    return Curves(title, note, lines, shown, x_marks, tuple(Tick(y(mark), f"{mark:.3g}") for mark in marks))
+    whole = [Tick(x(mark), f"{mark:,.0f}") for mark in ticks(steps[0], steps[-1])]
+    x_ticks = tuple(tick for tick in whole if LEFT - 5 <= tick.at <= WIDTH)
+    return Curves(title, note, lines, shown, x_ticks, tuple(Tick(y(mark), f"{mark:.3g}") for mark in marks))
 
 
 def ticks(low: float, high: float, about: int = 4) -> list[float]:

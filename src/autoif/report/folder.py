@@ -78,11 +78,12 @@ class RunFolder:
         folder, number = self.stage(name), list(STAGES).index(name) + 1
         if not folder.exists():
             return Count(name, number, "missing")
-        stats = read_json(folder / "stats.json") or Stage(folder, Record).stats()
+        done = (folder / "done").exists()
+        stats = read_json(folder / "stats.json") if done else Stage(folder, Record).stats()
         return Count(
             name,
             number,
-            "done" if (folder / "done").exists() else "running",
+            "done" if done else "running",
             taken=whole(stats.get("in")),
             kept=whole(stats.get("kept")),
             dropped=tuple((reason, whole(n)) for reason, n in section(stats, "dropped").items()),
@@ -129,7 +130,6 @@ def _object(text: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
-
 
 
 def section(parent: dict[str, Any], key: str) -> dict[str, Any]:

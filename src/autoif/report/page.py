@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from autoif.report.figures import Histogram, bins, histogram
 from autoif.report.folder import STAGES, Count, RunFolder, read_json, section
 from autoif.report.results import evaluation, samples, training
 from autoif.report.tally import Tally, tally
+from autoif.report.text import page_json
 from autoif.store import write_atomically
 
 BYTES = 7_500_000
@@ -39,7 +39,7 @@ def write_report(run: Path) -> Path:
     every call. Raises InputError when `run` is no run directory or holds a damaged record.
     """
     if not (run / "config.json").exists() and not any(RunFolder(run).stage(name).exists() for name in STAGES):
-        raise InputError(f"{run}: is no run directory (no config.json, no stage); give the folder that `autoif run` made.")
+        raise InputError(f"{run}: is no run directory; give the folder that `autoif run` made, such as runs/demo.")
     target = run / "report.html"
     write_atomically(target, clean(render(RunFolder(run))))
     return target
@@ -51,34 +51,44 @@ def render(run: RunFolder) -> str:
     entries = choose_entries(run, found, BYTES)
     style, script = _asset("report.css"), _asset("report.js")
     tables = evaluation(run)
-    return _environment().get_template("report.html.j2").render(
-        csp=_policy(style, script),
-        style=Markup(style),
-        script=Markup(script),
-        **_about(run),
-        counts=counts,
-        stages=STAGES,
-        spent=_spent(counts),
-        headline=next((row for row in tables[0] if row.name == "heldout"), tables[0][0]) if tables else None,
-        distributions=_distributions(found),
-        completions=found.tokens.total(),
-        outcomes=outcome_choices(entries, counts),
-        filters={key: choices(entries, key) for key in ("origin", "kind", "split")},
-        shown=sum(entry["outcome"].startswith("kept/") for entry in entries),
-        instructions=found.instructions,
-        data=_json(_data(entries)),
-        training=training(run),
-        evaluation=tables,
-        samples=samples(run, SAMPLES),
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            csp=_policy(style, script),
+            style=Markup(style),
+            script=Markup(script),
+            **_about(run),
+            counts=counts,
+            stages=STAGES,
+            spent=_spent(counts),
+            headline=next((row for row in tables[0] if row.name == "heldout"), tables[0][0]) if tables else None,
+            distributions=_distributions(found),
+            completions=found.tokens.total(),
+            outcomes=outcome_choices(entries, counts),
+            filters={key: choices(entries, key) for key in ("origin", "kind", "split")},
+            shown=sum(entry["outcome"].startswith("kept/") for entry in entries),
+            instructions=found.instructions,
+            data=Markup(page_json(_data(entries))),
+            training=training(run),
+            evaluation=tables,
+            samples=samples(run, SAMPLES),
+        )
     )
 
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("autoif.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("autoif.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {
-        f.__name__: f for f in (words.name, words.thousands, words.rough, words.duration, words.percent, words.points)
+        act.__name__: act
+        for act in (words.name, words.moment, words.thousands, words.rough, words.duration)
+        + (words.percent, words.rate, words.points, words.figure)
     }
     environment.globals["meanings"] = words.MEANINGS
     return environment
@@ -91,21 +101,13 @@ def _asset(name: str) -> str:
 def _policy(style: str, script: str) -> str:
     """A Content-Security-Policy under which only this style and this script work, named by their hashes."""
     return (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
+        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
 
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _json(value: Any) -> Markup:
-    """JSON that cannot end the script element it stands in."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)
 
 
 def _data(entries: list[Entry]) -> dict[str, Any]:

@@ -26,7 +26,11 @@ CURVES: tuple[tuple[str, str, dict[str, str]], ...] = (
         "Of whole completions under the policy. Both may fall; the gap is what is trained.",
         {"logps/chosen": "chosen", "logps/rejected": "rejected"},
     ),
-    ("Implicit rewards", "Beta times policy over reference.", {"rewards/chosen": "chosen", "rewards/rejected": "rejected"}),
+    (
+        "Implicit rewards",
+        "Beta · log (policy / reference).",
+        {"rewards/chosen": "chosen", "rewards/rejected": "rejected"},
+    ),
     ("Negative log-likelihood", "Of the chosen answers, per token.", {"nll": "nll"}),
     ("KL", "How far the policy has moved from the reference.", {"kl": "KL"}),
     ("Learning rate", "Warm-up, then decay.", {"learning_rate": "rate"}),

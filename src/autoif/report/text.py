@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
+from typing import Any
+
 from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, Operator, String, _TokenType
 
@@ -31,6 +35,14 @@ def shown(text: str, limit: int) -> str:
     return cut if len(text) <= limit else f"{cut} … [{len(text) - limit:,} more characters]"
 
 
+def page_json(value: Any) -> str:
+    """JSON that cannot end the script element it stands in, whatever its texts are."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
 def highlight(source: str) -> str:
     """Which class each run of characters has: `3k1t8f` is 3 of a keyword, 1 plain, 8 of a function's name.
 
@@ -46,5 +58,6 @@ def highlight(source: str) -> str:
     return "".join(f"{size}{name}" for size, name in runs)
 
 
+@cache
 def _class(kind: _TokenType) -> str:
-    return next((name for family, name in _CLASSES if kind in family), "t")
+    return next((name for family, name in _CLASSES if kind[: len(family)] == family), "t")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 MEANINGS = {
     "kept/pairs": "Verified, and its completions gave preference pairs.",
     "kept/no_pairs": "Verified, but its completions gave no pair.",
@@ -52,6 +54,29 @@ def name(key: str) -> str:
     return _NAMES.get(key) or key.rpartition("/")[2].replace("_", " ")
 
 
+_FIELDS = {"text": "What was written", "pass_rates": "Pass rates", "why": "The judge's reason"}
+
+
+def field(key: str) -> str:
+    """The heading of one value of a dropped thing."""
+    return _FIELDS.get(key) or key.replace("_", " ").capitalize()
+
+
+def sentence(explanation: str) -> str:
+    """A stage's explanation without the word for its outcome, which is shown beside it."""
+    said = explanation.removeprefix("kept: ").removeprefix("dropped: ")
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
+
+
+def moment(iso: str) -> str:
+    """2026-11-22T10:05:00+00:00 is 22 November 2026, 10:05; anything else stays as it is."""
+    try:
+        when = datetime.fromisoformat(iso)
+    except ValueError:
+        return iso
+    return f"{when.day} {when:%B %Y, %H:%M}"
+
+
 def thousands(value: float) -> str:
     return f"{value:,.0f}"
 
@@ -78,6 +103,15 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
+def rate(share: float) -> str:
+    return f"{100 * share:.0f}%"
+
+
+def figure(value: float) -> str:
+    """Three significant figures."""
+    return f"{value:.3g}".replace("-", "−")
+
+
 def points(share: float) -> str:
     """A difference of two shares, in percentage points, with its sign."""
-    return f"{100 * share:+.1f}".replace("-", "−")
+    return f"{round(100 * share, 1) or 0.0:+.1f}".replace("-", "−").replace("+0.0", "0.0")

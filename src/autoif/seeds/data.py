@@ -210,16 +210,22 @@ def evaluate(response: str) -> bool:
         name="n_items_with_commas",
         kind="format",
         query="Which presents could I buy for my colleague?",
-        instruction='Give only a list of exactly $n items on one line, separated by commas, without the word "and".',
+        instruction=(
+            "Give only a list of exactly $n items, none longer than four words, "
+            'all on one line and separated by commas, without "and".'
+        ),
         verifier=r"""
 def evaluate(response: str) -> bool:
     text = response.strip()
     # One line only, and "and" is ruled out wherever it stands as a word.
     if len(text.splitlines()) != 1 or "and" in text.lower().replace(",", " ").split():
         return False
-    # A full stop at the end is fine; an empty place between two commas is not an item.
-    items = text.split(",")
-    return len(items) == $n and all(any(c.isalnum() for c in item) for item in items)
+    # A colon would follow an introduction, and only the list is wanted. A full stop at the end is fine.
+    if ":" in text:
+        return False
+    # An empty place between two commas is not an item.
+    items = [item.split() for item in text.split(",")]
+    return len(items) == $n and all(1 <= len(item) <= 4 and any(c.isalnum() for c in item[0]) for item in items)
 """,
         parameters={"n": (3, 4, 5)},
         cases=lambda n: [
@@ -233,6 +239,8 @@ def evaluate(response: str) -> bool:
             (", ".join(GIFTS[: n - 1]) + ",", False),
             (", ".join(GIFTS[: n - 1]) + ", and tea", False),
             (",".join(GIFTS[: n - 1]) + ",brandy", True),
+            (", ".join(GIFTS[: n - 1]) + ", a book on old trains", False),
+            ("Ideas: " + ", ".join(GIFTS[:n]), False),
             (", ".join(GIFTS[: n + 1]), False),
         ],
         general=False,

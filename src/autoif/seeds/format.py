@@ -36,7 +36,7 @@ SEEDS = (
 def evaluate(response: str) -> bool:
     lines = [line.strip() for line in response.splitlines()]
     # An introduction is fine; bullets with another mark would make the list longer, so they fail.
-    if any(line.startswith(("* ", "• ", "+ ")) for line in lines):
+    if any(line.startswith(("* ", "• ", "+ ", "– ")) for line in lines):
         return False
     # A "-" with nothing behind it is no bullet point. Indented bullets count like all others.
     bullets = [line for line in lines if line.startswith("- ") and any(c.isalnum() for c in line)]
@@ -83,15 +83,16 @@ def evaluate(response: str) -> bool:
         ],
     ),
     Seed(
-        name="exactly_n_steps",
+        name="exactly_n_numbered_points",
         kind="format",
         query="My wifi is down. What should I try?",
-        instruction="Lay it out as exactly $n numbered steps, each on a new line that starts with 1., 2. and so on.",
+        instruction="Lay it out as exactly $n numbered points, each on a new line that starts with 1., 2. and so on.",
         verifier=r"""
 def evaluate(response: str) -> bool:
     import re
-    # A step starts its line with a number, a dot and a blank; bold or heading marks before it are fine.
-    numbers = re.findall(r"(?m)^[ \t*#]*(\d{1,3})\.[*]* +\S", response)
+    # A point starts its line with a number and a dot ("1.5" is no such number), and has text behind it.
+    # Bold or heading marks around the number are fine.
+    numbers = re.findall(r"(?m)^[ \t*#]*(\d{1,3})\.(?!\d)[ \t*]*[^\s*]", response)
     # They have to count up from 1 without gaps. Other text before or after is allowed.
     return numbers == [str(i) for i in range(1, $n + 1)]
 """,
@@ -106,6 +107,7 @@ def evaluate(response: str) -> bool:
         boundary=lambda n: [
             (numbered(STEPS[: n - 1]), False),
             (numbered(STEPS[:n], 0), False),
+            (numbered(STEPS[: n - 1]) + f"\n{n}. ", False),
             (numbered(STEPS[:n]).replace("1. ", "**1.** "), True),
             (numbered(STEPS[:n]) + "\n1.5 minutes later it works.", True),
         ],

@@ -68,7 +68,7 @@ def evaluate(response: str) -> bool:
     words = re.findall(r"[^\W_]+", response.lower())
     return words.count($word) >= $n
 """,
-        parameters={"word": ("we", "you", "time"), "n": (2, 3, 4)},
+        parameters={"word": ("time", "good", "work"), "n": (2, 3, 4)},
         cases=lambda word, n: [
             (f"The word of the day is {word}. " + f"{word.title()}! " * n + "Now go out and play.", True),
             (f"Say it: {word}. Then play.", False),
@@ -85,15 +85,15 @@ def evaluate(response: str) -> bool:
         name="word_exactly_once",
         kind="keywords",
         query="Explain inflation to someone who has never heard of it.",
-        instruction='The word "$word" should appear exactly once.',
+        instruction='The word "$word" should appear exactly once; other forms of it do not count.',
         verifier=r"""
 def evaluate(response: str) -> bool:
     import re
-    # "$word" is counted as a whole word, with any capitals; its plural is another word.
+    # "$word" is counted as a whole word, with any capitals; longer words are other words.
     words = re.findall(r"[^\W_]+", response.lower())
     return words.count($word) == 1
 """,
-        parameters={"word": ("money", "price", "buy")},
+        parameters={"word": ("because", "people", "often")},
         cases=lambda word: [
             (f'Inflation is easiest to see through one word, "{word}", when a loaf costs more each year.', True),
             (f"{word.title()} is the key word. Bread costs more than last year.", True),
@@ -145,7 +145,7 @@ def evaluate(response: str) -> bool:
     # Exactly one of the two is present when the answers differ.
     return ($first in words) != ($second in words)
 """,
-        parameters={"first": ("cheaper", "better"), "second": ("easier", "safer")},
+        parameters={"first": ("faster", "better"), "second": ("easier", "safer")},
         cases=lambda first, second: [
             (f"Buying is {first} if you keep the car for years.", True),
             (f"Leasing is {second}. Really, it is {second}.", True),
@@ -169,9 +169,9 @@ def evaluate(response: str) -> bool:
 def evaluate(response: str) -> bool:
     import re
     # Drop "1." or "2)" at the start of a line: they only number a list.
-    text = re.sub(r"(?m)^[ \t*#(]*\d{1,3}[.)](?!\d)", " ", response)
-    # "1,200", "3.5" and "12:30" are one figure each.
-    figures = re.findall(r"\d+(?:[.,:]\d+)*", text)
+    text = re.sub(r"(?m)^[- \t*#(]*\d{1,3}[.)](?!\d)", " ", response)
+    # "1,200", "3.5" and "12:30" are one figure each. A digit right after a letter, as in "CO2", is none.
+    figures = re.findall(r"(?<![^\W_])\d+(?:[.,:]\d+)*", text)
     return len(figures) >= $n
 """,
         parameters={"n": (2, 3, 4)},
@@ -184,7 +184,7 @@ def evaluate(response: str) -> bool:
         boundary=lambda n: [
             ("Save" + " 1,200.50 or" * (n - 1) + " a lot.", False),
             ("Save" + " 1,200.50 or" * n + " a lot.", True),
-            ("1. Save" + " 50 or" * (n - 1) + " a lot.", False),
+            ("1. Save" + " 50 or" * (n - 1) + " a lot of CO2.", False),
         ],
     ),
     Seed(

@@ -195,7 +195,7 @@ def evaluate(response: str) -> bool:
     import re
 {SENTENCES}
     # A line break ends a sentence too, so that the items of a list count one by one.
-    found = [s for line in response.splitlines() for s in sentences(line)]
+    found = [s for line in response.splitlines() if line.strip() for s in sentences(line)]
     lengths = [sum(any(c.isalnum() for c in w) for w in s.split()) for s in found]
     return 0 < max(lengths, default=0) <= $n
 """,
@@ -219,9 +219,10 @@ def evaluate(response: str) -> bool:
         instruction="Answer with a single word and no explanation.",
         verifier=r"""
 def evaluate(response: str) -> bool:
-    # One run of characters without blanks; a full stop or bold marks around the word do no harm.
-    words = response.split()
-    return len(words) == 1 and any(c.isalnum() for c in words[0])
+    import re
+    # A full stop or bold marks around the word do no harm; "well-known" would be one word.
+    words = re.findall(r"[^\W_]+(?:[-'’][^\W_]+)*", response)
+    return len(words) == 1
 """,
         cases=lambda: [
             ("Fruit", True),
@@ -230,7 +231,7 @@ def evaluate(response: str) -> bool:
             ("Botanically, a tomato is a fruit.", False),
             ("", False),
         ],
-        boundary=lambda: [("**Fruit**\n", True), ("Fruit (berry)", False), ("...", False)],
+        boundary=lambda: [("**Fruit**\n", True), ("Fruit—berry", False), ("...", False)],
         general=False,
     ),
 )

@@ -64,7 +64,7 @@ def evaluate(response: str) -> bool:
         name="n_words_with_initial",
         kind="letters",
         query="Write a slogan for a bakery that sells pies.",
-        instruction='Have at least $n words that begin with the letter "$letter".',
+        instruction='Have at least $n words that begin with the letter "$letter"; a repeated word counts again.',
         verifier=r"""
 def evaluate(response: str) -> bool:
     import re
@@ -184,16 +184,17 @@ def evaluate(response: str) -> bool:
             ("\n".join(LINES[letter] for letter in word + "S"), False),
             ("\n".join(word), True),
         ],
+        general=False,
     ),
     Seed(
         name="lines_with_initial",
         kind="letters",
         query="Give me encouraging words for a hard week.",
-        instruction='Write at least three lines, and let the first word of every line begin with the letter "$letter".',
+        instruction='Write at least three lines. The first letter on each, small or capital, must be "$letter".',
         verifier=r"""
 def evaluate(response: str) -> bool:
-    # The first letter or digit of a line decides; bullets and quotation marks before it do not matter.
-    firsts = [next((c for c in line if c.isalnum()), "?") for line in response.splitlines() if line.strip()]
+    # Bullets, numbers and quotation marks in front are not letters; a line without letters fails.
+    firsts = [next((c for c in line if c.isalpha()), "?") for line in response.splitlines() if line.strip()]
     return len(firsts) >= 3 and all(c.lower() == $letter for c in firsts)
 """,
         parameters={"letter": ("t", "s", "y")},
@@ -207,7 +208,9 @@ def evaluate(response: str) -> bool:
             (f"{letter}a\n{letter}o", False),
             (f"{letter}a\n\n{letter}o\n'{letter.upper()}e'", True),
             (f"{letter}a\n{letter}o\n{letter}e\nEnd", False),
-            (f"1. {letter}a\n2. {letter}o\n3. {letter}e", False),
+            (f"1. {letter}a\n2. {letter}o\n3. {letter}e", True),
+            (f"{letter}a\n{letter}o\n3", False),
         ],
+        general=False,
     ),
 )

@@ -1,5 +1,6 @@
 """Seeds about what comes before what."""
 
+from autoif.seeds.prose import SENTENCES
 from autoif.seeds.seed import Seed
 
 PLACES = ("Athens", "Bergen", "Cairo", "Delhi", "Essen")
@@ -51,7 +52,10 @@ def evaluate(response: str) -> bool:
         verifier=r"""
 def evaluate(response: str) -> bool:
     import re
-    lines = [line.strip() for line in response.splitlines()]
+    import unicodedata
+    # Sort É like E: take accents off by splitting each letter into its base and its marks.
+    plain = "".join(c for c in unicodedata.normalize("NFKD", response) if not unicodedata.combining(c))
+    lines = [line.strip() for line in plain.splitlines()]
     bullets = [line[2:].lower() for line in lines if line.startswith("- ")]
     # Sort by words, as in a phone book: bold marks and punctuation do not matter.
     keys = [re.findall(r"[^\W_]+", bullet) for bullet in bullets]
@@ -67,7 +71,9 @@ def evaluate(response: str) -> bool:
         ],
         boundary=lambda: [
             ("- Lima\n- Rome", False),
-            ("- lima\n- **Oslo**\n- Rome", True),
+            ("- Evry\n- Évora\n- **Rome**", False),
+            ("- lima\n- **Łódź**\n- Rome", False),
+            ("- Évora\n- **evry**\n- Rome", True),
             ("- Rome\n- Romeo\n- Rome", False),
             ("- Lima\n- Oslo\n- Rome\n- Paris", False),
         ],
@@ -115,12 +121,13 @@ def evaluate(response: str) -> bool:
             ("\n".join("go " * max(i, 2) for i in range(1, n + 1)), False),
             ("\n".join("go " * i for i in range(1, n + 2)), False),
         ],
+        general=False,
     ),
     Seed(
         name="connectives_in_order",
         kind="order",
         query="How does a letter get from me to my aunt abroad?",
-        instruction='Guide me through it with the words "first", "$middle" and "finally", in this order.',
+        instruction='Guide the reader with the words "first", "$middle" and "finally", in this order.',
         verifier=r"""
 def evaluate(response: str) -> bool:
     import re
@@ -151,8 +158,9 @@ def evaluate(response: str) -> bool:
         verifier=r"""
 def evaluate(response: str) -> bool:
     import re
-    # A point starts its line with a number, a dot and a blank; bold or heading marks are fine.
-    numbers = re.findall(r"(?m)^[ \t*#]*(\d{1,3})\.[*]* +\S", response)
+    # A point starts its line with a number and a dot ("1.5" is no such number), and has text behind it.
+    # Bold or heading marks around the number are fine.
+    numbers = re.findall(r"(?m)^[ \t*#]*(\d{1,3})\.(?!\d)[ \t*]*[^\s*]", response)
     # The order matters: from the top number down to 1, no gap and no more.
     return numbers == [str(i) for i in range($n, 0, -1)]
 """,
@@ -242,5 +250,37 @@ def evaluate(response: str) -> bool:
             ("1957\n1959\n1958", False),
         ],
         general=False,
+    ),
+    Seed(
+        name="repeat_first_sentence",
+        kind="order",
+        query="Give a one-minute speech on why voting matters.",
+        instruction=(
+            "Repeat your first sentence word for word as the last one, with something in between. Do not add a title."
+        ),
+        verifier=rf"""
+def evaluate(response: str) -> bool:
+    import re
+{SENTENCES}
+    # Lines end sentences as well, so that verses without full stops work.
+    found = [s for line in response.splitlines() if line.strip() for s in sentences(line)]
+    # Two equal sentences with nothing between them would not be an answer.
+    if len(found) < 3:
+        return False
+    # Compare the words alone: capitals and punctuation may differ.
+    first, last = (re.findall(r"\w+", s.lower()) for s in (found[0], found[-1]))
+    return first == last
+""",
+        cases=lambda: [
+            ("Your vote counts. It decides who repairs the roads. Your vote counts.", True),
+            ("Speak up! Silence helps nobody. Go and vote. Speak up!", True),
+            ("Your vote counts. It decides who repairs the roads.", False),
+            ("Your vote counts. It decides much. So your vote counts.", False),
+        ],
+        boundary=lambda: [
+            ("Vote. Vote.", False),
+            ("Your vote counts.\n\nIt decides much.\n\n**Your vote counts!**", True),
+            ("We vote. You vote. We voted.", False),
+        ],
     ),
 )

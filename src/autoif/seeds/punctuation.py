@@ -68,7 +68,7 @@ def evaluate(response: str) -> bool:
         query="Tell me why I should start running.",
         instruction=(
             "Sound excited. End every line and every sentence with an exclamation mark, "
-            "and use no full stops or question marks."
+            "and use no full stops (not even in numbers) and no question marks."
         ),
         verifier=r"""
 def evaluate(response: str) -> bool:
@@ -127,7 +127,8 @@ def evaluate(response: str) -> bool:
     import re
     # A remark is an opening and a closing bracket with a letter between them.
     # The "1)" of a list and the smiley ":)" have no opening bracket, so they are no remarks.
-    remarks = re.findall(r"\(([^()]*)\)", response)
+    # Neither are the target of a link, the "(s)" glued to a word, or the arguments of a function.
+    remarks = re.findall(r"(?<![\w\])])\(([^()]*)\)", response)
     return sum(any(c.isalpha() for c in remark) for remark in remarks) >= $n
 """,
         parameters={"n": (1, 2, 3)},
@@ -139,6 +140,7 @@ def evaluate(response: str) -> bool:
         ],
         boundary=lambda n: [
             ("Go" + " (now)" * (n - 1) + " ().", False),
+            ("Go" + " (now)" * (n - 1) + " by train(s), [see here](www.rail.org).", False),
             ("Go" + " (now)" * (n - 1) + " there :)", False),
             ("Go" + " (now)" * (n - 1) + "\n(or\nlater)", True),
         ],
@@ -169,7 +171,7 @@ def evaluate(response: str) -> bool:
         verifier=r"""
 def evaluate(response: str) -> bool:
     # Hyphen, minus, en dash, em dash and their relatives.
-    dashes = "-\u00ad\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+    dashes = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
     return any(c.isalpha() for c in response) and not any(c in dashes for c in response)
 """,
         cases=lambda: [

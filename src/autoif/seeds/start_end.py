@@ -88,7 +88,7 @@ def evaluate(response: str) -> bool:
         name="open_with_question",
         kind="start_end",
         query="Write an introduction for an article about plastic in the oceans.",
-        instruction="The very first sentence has to be a question.",
+        instruction="Begin directly with a question; no title or heading may come before it.",
         verifier=rf"""
 def evaluate(response: str) -> bool:
     import re
@@ -138,6 +138,7 @@ def evaluate(response: str) -> bool:
             ("P.S. Thank you.", False),
             ("Thank you.\nPS See you.", False),
         ],
+        general=False,
     ),
     Seed(
         name="wrap_in_quotes",
@@ -267,34 +268,6 @@ def evaluate(response: str) -> bool:
             ("I did it!\n" + "#run " * (n + 1), False),
             ("I did it!\n" + "#run " * (n - 1) + "# run", False),
         ],
-    ),
-    Seed(
-        name="repeat_first_sentence",
-        kind="start_end",
-        query="Give a one-minute speech on why voting matters.",
-        instruction="Repeat your first sentence word for word as the last sentence.",
-        verifier=rf"""
-def evaluate(response: str) -> bool:
-    import re
-{SENTENCES}
-    found = sentences(response)
-    # Two equal sentences with nothing between them would not be an answer.
-    if len(found) < 3:
-        return False
-    # Compare the words alone: capitals and punctuation may differ.
-    first, last = (re.findall(r"\w+", s.lower()) for s in (found[0], found[-1]))
-    return first == last
-""",
-        cases=lambda: [
-            ("Your vote counts. It decides who repairs the roads. Your vote counts.", True),
-            ("Speak up! Silence helps nobody. Go and vote. Speak up!", True),
-            ("Your vote counts. It decides who repairs the roads.", False),
-            ("Your vote counts. It decides much. So your vote counts.", False),
-        ],
-        boundary=lambda: [
-            ("Vote. Vote.", False),
-            ("Your vote counts.\n\nIt decides much.\n\n**Your vote counts!**", True),
-            ("We vote. You vote. We voted.", False),
-        ],
+        general=False,
     ),
 )

@@ -17,13 +17,18 @@ SEEDS = (
         name="exactly_n_paragraphs",
         kind="structure",
         query="Tell me about the history of chess.",
-        instruction="Write exactly $n paragraphs, with a blank line between one paragraph and the next.",
+        instruction=(
+            "Write exactly $n paragraphs of plain text, without titles or lists, "
+            "and leave a blank line between one paragraph and the next."
+        ),
         verifier=r"""
 def evaluate(response: str) -> bool:
     # Go through the lines: a paragraph begins wherever text follows a blank line or the start.
-    # A heading or a list that stands on its own is a block like any other and counts.
     count, blank = 0, True
     for line in response.splitlines():
+        # Marks of a heading or a list are not plain text.
+        if line.lstrip().startswith(("# ", "## ", "### ", "- ", "* ", "1. ")):
+            return False
         if line.strip() and blank:
             count += 1
         blank = not line.strip()
@@ -50,6 +55,7 @@ def evaluate(response: str) -> bool:
             (blocks(n + 1), False),
             (blocks(n - 1), False),
             (blocks(n, "\n \t\n\n"), True),
+            ("## Chess\n\n" + blocks(n - 1), False),
         ],
     ),
     Seed(
@@ -162,7 +168,7 @@ def evaluate(response: str) -> bool:
     import re
 {SENTENCES}
     # Empty lines are fine. A line without a full stop, such as a list item, counts as one sentence.
-    counts = [len(sentences(line)) for line in response.splitlines()]
+    counts = [len(sentences(line)) for line in response.splitlines() if line.strip()]
     counts = [count for count in counts if count]
     return len(counts) >= 2 and max(counts) == 1
 """,
@@ -273,5 +279,6 @@ def evaluate(response: str) -> bool:
             ("\n".join("snow " * i for i in range(n, 0, -1)), False),
             ("\n\n".join("snow " * i + "-" for i in range(1, n + 1)), True),
         ],
+        general=False,
     ),
 )

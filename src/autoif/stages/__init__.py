@@ -1,4 +1,4 @@
-"""The stages, one module each: numbered inputs in, outcomes out. A stage opens no data file and knows no other stage."""
+"""The stages, one module each: numbered inputs in, outcomes out. A stage opens no data file and knows no other."""
 
 from autoif.stages.completions import completions
 from autoif.stages.crosscheck import crosscheck

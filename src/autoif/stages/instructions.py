@@ -1,4 +1,4 @@
-"""Stage 2: instructions for queries, written by the writer and taken from the hand-written seeds (paper section 3.2)."""
+"""Stage 2: instructions for queries, by the writer and from the hand-written seeds (paper section 3.2)."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def _score(completions: Sequence[Completion], columns: Sequence[tuple[str, ...]]
 
 
 def pass_rate(verdicts: Sequence[str]) -> float | None:
-    """Share of TRUE among the verifiers, an exception being no pass; None when fewer than half gave a verdict at all."""
+    """Share of TRUE among the verifiers, an exception being no pass; None when fewer than half gave a bool."""
     told = sum(verdict in ("TRUE", "FALSE") for verdict in verdicts)
     return verdicts.count("TRUE") / len(verdicts) if 2 * told >= len(verdicts) > 0 else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from autoif.config import Config
@@ -78,7 +78,9 @@ def _shots(unit: int, config: Config) -> list[FilledSeed]:
     return [seed.fill(**seed.choices()[0]) for seed in ranked[: config.verifiers.shots]]
 
 
-def _turns(prompt: str, shots: Sequence[FilledSeed], reply: Any, **fields: object) -> list[Message]:
+def _turns(
+    prompt: str, shots: Sequence[FilledSeed], reply: Callable[[FilledSeed], str], **fields: int
+) -> list[Message]:
     return [
         turn
         for shot in shots

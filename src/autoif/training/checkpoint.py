@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +15,7 @@ from autoif.training.load import find_gguf
 
 
 def save_checkpoint(
-    model: Any,
-    tokenizer: Any,
-    config: Config,
-    pairs: int,
-    funnel: Mapping[str, int],
-    out: Path,
+    model: Any, tokenizer: Any, config: Config, pairs: int, funnel: Mapping[str, int], out: Path
 ) -> Path:
     """Writes `out/checkpoint` (weights, tokenizer, generation config, card), whole or not at all.
 
@@ -38,7 +32,7 @@ def save_checkpoint(
     tokenizer.save_pretrained(partial)
     (partial / "README.md").write_text(model_card(config, pairs, funnel), encoding="utf-8")
     shutil.rmtree(whole, ignore_errors=True)
-    os.replace(partial, whole)
+    partial.replace(whole)
     return whole
 
 

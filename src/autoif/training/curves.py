@@ -38,27 +38,22 @@ def draw(curves: Mapping[str, Points]) -> str:
     points = [point for curve in curves.values() for point in curve] or [(0.0, 0.0)]
     left, right = min(x for x, _ in points), max(x for x, _ in points)
     low, high = min(y for _, y in points), max(y for _, y in points)
-
-    def place(x: float, y: float) -> str:
-        across = (x - left) / (right - left or 1)
-        up = (y - low) / (high - low or 1)
-        return f"{MARGIN + across * (WIDTH - 2 * MARGIN):.1f},{HEIGHT - MARGIN - up * (HEIGHT - 2 * MARGIN):.1f}"
-
+    across = (WIDTH - 2 * MARGIN) / (right - left or 1)
+    up = (HEIGHT - 2 * MARGIN) / (high - low or 1)
+    bottom = HEIGHT - MARGIN
     parts = [
-        _label(MARGIN, HEIGHT - 24, f"{left:g}"),
-        _label(WIDTH - MARGIN, HEIGHT - 24, f"step {right:g}", "end"),
-    ]
-    parts += [
-        _label(MARGIN - 4, HEIGHT - MARGIN, f"{low:.3g}", "end"),
+        f'<path d="M{MARGIN},{MARGIN} V{bottom} H{WIDTH - MARGIN}" fill="none" stroke="#ccc"/>',
+        _label(MARGIN, bottom + 16, f"step {left:g}"),
+        _label(WIDTH - MARGIN, bottom + 16, f"{right:g}", "end"),
+        _label(MARGIN - 4, bottom, f"{low:.3g}", "end"),
         _label(MARGIN - 4, MARGIN, f"{high:.3g}", "end"),
     ]
     for order, (name, curve) in enumerate(curves.items()):
-        line = " ".join(place(x, y) for x, y in curve)
+        line = " ".join(f"{MARGIN + (x - left) * across:.1f},{bottom - (y - low) * up:.1f}" for x, y in curve)
         parts.append(f'<polyline fill="none" stroke="{COLOURS[order]}" stroke-width="1.5" points="{line}"/>')
         parts.append(_label(MARGIN + 120 * order, 20, name, colour=COLOURS[order]))
-    frame = f'<rect x="{MARGIN}" y="{MARGIN}" width="{WIDTH - 2 * MARGIN}" height="{HEIGHT - 2 * MARGIN}" fill="none" stroke="#ccc"/>'
-    body = "\n".join([frame, *parts])
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="11">\n{body}\n</svg>\n'
+    size = f'viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="11"'
+    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" {size}>', *parts, "</svg>\n"])
 
 
 def _label(x: float, y: float, text: str, anchor: str = "start", colour: str = "#333") -> str:

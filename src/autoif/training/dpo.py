@@ -7,22 +7,23 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autoif import chat
 from autoif.config import Config, TrainConfig
-from autoif.errors import MissingExtraError, NothingToDoError
+from autoif.errors import EngineUnavailableError, InputError, MissingExtraError, NothingToDoError
 from autoif.training.checkpoint import save_checkpoint
 from autoif.training.curves import draw_curves
-from autoif.training.load import cores, load_policy
+from autoif.training.load import load_policy, use_cores
 from autoif.training.pairs import LeftOut, digest, encode_pairs
 from autoif.training.progress import Progress, quiet, silent
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from peft import LoraConfig
-    from trl import DPOConfig
+    from trl.trainer.dpo_config import DPOConfig
 
     from autoif.training.trainer import PairTrainer
 
@@ -56,44 +57,42 @@ def train(
     Raises InputError for a model that cannot be loaded or a malformed line of `pairs`, NothingToDoError when no pair
     is left to train on, AutoIFError when the loss is no longer a number.
     """
-    _use_cores()
-    from autoif.training.trainer import MetricsCallback, SaveCallback, saved_state
-
     started = time.monotonic()
+    _need_libraries()
     model = config.train.model or config.policy.model
     state = _state_folder(config, model, pairs, out)
     left_out = LeftOut()
     with quiet():
-        policy, tokenizer = load_policy(model, _weights_dtype(config.train))
+        use_cores()  # before anything imports torch
+        from autoif.training.trainer import MetricsCallback, SaveCallback, saved_state
+
+        policy, tokenizer = _load(config, model)
         dataset = _dataset(tokenizer, policy, config, pairs, state, left_out)
         trainer = _trainer(policy, tokenizer, dataset, config, state, progress)
         log = MetricsCallback(out / "metrics.jsonl", progress)
         trainer.add_callback(log)
-        trainer.add_callback(SaveCallback(save_seconds))
+        trainer.add_callback(SaveCallback(state, save_seconds))
         trainer.train(resume_from_checkpoint=saved_state(state))
-    save_checkpoint(trainer.model, tokenizer, config, len(dataset), funnel or {}, out)
+        save_checkpoint(trainer.model, tokenizer, config, len(dataset), funnel or {}, out)
     draw_curves(out / "metrics.jsonl", out / "figures")
     shutil.rmtree(out / "state")
     seconds = round(time.monotonic() - started, 1)
     return TrainSummary(
-        out / "checkpoint",
-        len(dataset),
-        left_out.too_long,
-        trainer.state.global_step,
-        seconds,
-        log.last,
+        out / "checkpoint", len(dataset), left_out.too_long, trainer.state.global_step, seconds, log.last
     )
 
 
-def _use_cores() -> None:
+def _need_libraries() -> None:
+    for library in ("torch", "transformers", "datasets", "peft", "trl"):
+        if find_spec(library) is None:
+            raise MissingExtraError(library, "train")
+
+
+def _load(config: Config, model: str) -> tuple[Any, Any]:
     try:
-        import datasets  # noqa: F401
-        import peft  # noqa: F401
-        import torch
-        import trl  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(error.name or "trl", "train") from None
-    torch.set_num_threads(min(torch.get_num_threads(), cores()))
+        return load_policy(model, _weights_dtype(config.train))
+    except EngineUnavailableError as error:
+        raise InputError(f"train.model: {error}") from None
 
 
 def _state_folder(config: Config, model: str, pairs: Path, out: Path) -> Path:
@@ -116,14 +115,7 @@ def _weights_dtype(train: TrainConfig) -> str:
     return train.dtype if train.lora else "float32"
 
 
-def _dataset(
-    tokenizer: Any,
-    policy: Any,
-    config: Config,
-    pairs: Path,
-    state: Path,
-    left_out: LeftOut,
-) -> Dataset:
+def _dataset(tokenizer: Any, policy: Any, config: Config, pairs: Path, state: Path, left_out: LeftOut) -> Dataset:
     """The token ids of every pair, in a file that is read as needed."""
     from datasets import Dataset
     from datasets.arrow_writer import ArrowWriter
@@ -143,12 +135,7 @@ def _dataset(
 
 
 def _trainer(
-    policy: Any,
-    tokenizer: Any,
-    dataset: Dataset,
-    config: Config,
-    state: Path,
-    progress: Progress,
+    policy: Any, tokenizer: Any, dataset: Dataset, config: Config, state: Path, progress: Progress
 ) -> PairTrainer:
     import transformers
 
@@ -167,7 +154,7 @@ def _trainer(
 
 
 def _arguments(config: Config, state: Path) -> DPOConfig:
-    from trl import DPOConfig
+    from trl.trainer.dpo_config import DPOConfig
 
     train = config.train
     with_nll = train.nll_weight > 0
@@ -193,6 +180,7 @@ def _arguments(config: Config, state: Path) -> DPOConfig:
         seed=config.seed,
         logging_steps=1,
         logging_nan_inf_filter=False,
+        dataloader_pin_memory=False,
         save_strategy="no",  # SaveCallback saves by the clock
         save_total_limit=1,
         report_to="none",

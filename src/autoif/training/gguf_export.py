@@ -40,22 +40,31 @@ def reference_gguf(base: Path, cache: Path, kind: Kind = "F16") -> Path:
 
     Raises InputError when `base` is not a GGUF file.
     """
-    stat = base.stat() if base.is_file() else None
-    out = cache / f"{base.stem}.{stat.st_size:x}-{stat.st_mtime_ns:x}.{kind}.gguf" if stat else cache
+    reader = _read(base)
+    state = base.stat()
+    out = cache / f"{base.stem}.{state.st_size:x}-{state.st_mtime_ns:x}.{kind}.gguf"
     if out.is_file():
         return out
-    reader = _read(base)
     return _write(reader, {t.name: _dequantised(t) for t in reader.tensors}, out, kind)
 
 
 def _write(reader: GGUFReader, weights: Weights, out: Path, kind: Kind) -> Path:
-    """One tensor in memory at a time; the file appears under its name only when it is whole."""
+    """The file appears under its name only when it is whole."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f"{out.name}.{os.getpid()}.partial")
+    try:
+        _fill(partial, reader, weights, kind)
+        return partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _fill(out: Path, reader: GGUFReader, weights: Weights, kind: Kind) -> None:
+    """Metadata first, then one tensor after another: only one is in memory."""
     from gguf import GGMLQuantizationType, GGUFWriter
     from gguf.quants import quantize
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f"{out.name}.{os.getpid()}.partial")
-    writer = GGUFWriter(partial, _value(reader, "general.architecture"))
+    writer = GGUFWriter(out, _value(reader, "general.architecture"))
     _copy_metadata(reader, writer, kind)
     types = {tensor.name: _type_for(tensor, GGMLQuantizationType[kind]) for tensor in reader.tensors}
     for tensor in reader.tensors:
@@ -66,8 +75,6 @@ def _write(reader: GGUFReader, weights: Weights, out: Path, kind: Kind) -> Path:
     for tensor in reader.tensors:
         writer.write_tensor_data(quantize(weights[tensor.name](), types[tensor.name]))
     writer.close()
-    os.replace(partial, out)
-    return out
 
 
 def _copy_metadata(reader: GGUFReader, writer: GGUFWriter, kind: Kind) -> None:
@@ -97,13 +104,7 @@ def _announce(writer: GGUFWriter, tensor: ReaderTensor, kind: GGMLQuantizationTy
 
     shape = _shape(tensor)
     byte_shape = quant_shape_to_byte_shape(shape, kind)
-    writer.add_tensor_info(
-        tensor.name,
-        byte_shape,
-        np.dtype(np.uint8),
-        int(np.prod(byte_shape)),
-        raw_dtype=kind,
-    )
+    writer.add_tensor_info(tensor.name, byte_shape, np.dtype(np.uint8), int(np.prod(byte_shape)), raw_dtype=kind)
 
 
 def _from_folder(checkpoint: Path, reader: GGUFReader) -> dict[str, Callable[[], Array]]:
@@ -127,9 +128,7 @@ def _from_folder(checkpoint: Path, reader: GGUFReader) -> dict[str, Callable[[],
     return weights
 
 
-def _tensors(
-    checkpoint: Path,
-) -> Iterator[tuple[str, tuple[int, ...], Callable[[], Array]]]:
+def _tensors(checkpoint: Path) -> Iterator[tuple[str, tuple[int, ...], Callable[[], Array]]]:
     from safetensors import safe_open
 
     files = sorted(checkpoint.glob("model*.safetensors"))
@@ -140,11 +139,7 @@ def _tensors(
     for file in files:
         with safe_open(file, framework="pt") as opened:
             for name in opened.keys():  # noqa: SIM118  (not a dict)
-                yield (
-                    name,
-                    tuple(opened.get_slice(name).get_shape()),
-                    _loader(file, name),
-                )
+                yield (name, tuple(opened.get_slice(name).get_shape()), _loader(file, name))
 
 
 def _loader(file: Path, name: str) -> Callable[[], Array]:
@@ -180,7 +175,8 @@ def _names(reader: GGUFReader) -> Callable[[str], str]:
     if architecture not in PERMUTED:
         known = ", ".join(PERMUTED)
         raise InputError(
-            f"GGUF files of the {architecture} architecture cannot be written (known: {known}); use the transformers engine."
+            f"GGUF files of the {architecture} architecture cannot be written (known: {known});"
+            " use the transformers engine."
         )
     kinds = {name: kind for kind, name in MODEL_ARCH_NAMES.items()}
     table = get_tensor_name_map(kinds[architecture], int(_value(reader, f"{architecture}.block_count")))

@@ -9,11 +9,7 @@ if TYPE_CHECKING:
 
 
 def dpo_loss(
-    policy_chosen: Tensor,
-    policy_rejected: Tensor,
-    reference_chosen: Tensor,
-    reference_rejected: Tensor,
-    beta: float,
+    policy_chosen: Tensor, policy_rejected: Tensor, reference_chosen: Tensor, reference_rejected: Tensor, beta: float
 ) -> Tensor:
     """Direct preference optimisation, arXiv 2305.18290, equation 7, without the mean over the pairs.
 
@@ -49,7 +45,8 @@ def nll_loss(logps: Tensor, mask: Tensor) -> Tensor:
 def token_logps(logits: Tensor, ids: Tensor) -> Tensor:
     """log pi(token t+1 | tokens 0..t), in nats.
 
-    `logits` of shape (sequences, tokens, vocabulary), `ids` of shape (sequences, tokens). Returns (sequences, tokens - 1).
+    `logits` of shape (sequences, tokens, vocabulary), `ids` of shape (sequences, tokens).
+    Returns shape (sequences, tokens - 1).
     """
     scores = logits[:, :-1].float().log_softmax(-1)
     return scores.gather(-1, ids[:, 1:, None]).squeeze(-1)

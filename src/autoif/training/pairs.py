@@ -97,11 +97,7 @@ class LeftOut:
 
 
 def encode_pairs(
-    tokenizer: Any,
-    pairs: Path,
-    stops: frozenset[int],
-    max_length: int,
-    left_out: LeftOut,
+    tokenizer: Any, pairs: Path, stops: frozenset[int], max_length: int, left_out: LeftOut
 ) -> Iterator[Row]:
     """The rows of every pair that fits `max_length` tokens; the others are counted in `left_out`."""
     for pair in read_pairs(pairs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -21,23 +22,21 @@ def silent(step: int, steps: int, metrics: Mapping[str, float]) -> None:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without the progress bars and notices of datasets, transformers and TRL; their errors still pass."""
+    disabled = os.environ.get("TQDM_DISABLE")
+    os.environ["TQDM_DISABLE"] = "1"  # before the imports: tqdm reads it when it is first imported
     import datasets
     from transformers.utils import logging
 
-    verbosity, bars, disabled = (
-        logging.get_verbosity(),
-        logging.is_progress_bar_enabled(),
-        os.environ.get("TQDM_DISABLE"),
-    )
+    verbosity = logging.get_verbosity()
     datasets.disable_progress_bars()
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    os.environ["TQDM_DISABLE"] = "1"
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         datasets.enable_progress_bars()
-        if bars:
-            logging.enable_progress_bar()
+        logging.enable_progress_bar()
         logging.set_verbosity(verbosity)
         os.environ.pop("TQDM_DISABLE") if disabled is None else os.environ.update(TQDM_DISABLE=disabled)

@@ -11,14 +11,9 @@ from typing import Any, TextIO
 
 from datasets import Dataset, Features, Sequence, Value
 from torch import Tensor
-from transformers import (
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
-from trl import DPOTrainer
-from trl.trainer.dpo_trainer import DataCollatorForPreference
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
 
 from autoif.errors import AutoIFError
 from autoif.training.progress import Progress
@@ -28,28 +23,32 @@ WHOLE = "whole"
 """Marks a saved state as completely written."""
 
 
-class PairTrainer(DPOTrainer):  # type: ignore[misc]
+class PairTrainer(DPOTrainer):
     """DPOTrainer with our token ids, the NLL among its metrics, and progress while it computes the reference."""
 
     def __init__(self, *args: Any, progress: Progress, **options: Any) -> None:
         self._progress = progress
         self._referred = 0
+        self._pairs = len(options["train_dataset"])
         super().__init__(*args, **options)
+        self.remove_callback(PrinterCallback)
 
     def _prepare_dataset(self, dataset: Dataset, *unused: Any) -> Dataset:
         """TRL would render and tokenise by itself, with its own idea of the prompt and the end of a turn."""
         return dataset
 
     def compute_ref_log_probs(self, model: Any, inputs: dict[str, Tensor]) -> Any:
-        logps = super().compute_ref_log_probs(model, inputs)
+        parent: Any = super()
+        logps = parent.compute_ref_log_probs(model, inputs)
         self._referred += len(inputs["input_ids"]) // 2
-        self._progress(0, 0, {"reference_pairs": self._referred, "pairs": len(self.train_dataset)})
+        self._progress(0, 0, {"reference_pairs": self._referred, "pairs": self._pairs})
         return logps
 
     def _compute_loss(self, model: Any, inputs: dict[str, Tensor], return_outputs: bool) -> Any:
         """TRL logs its sum of losses; the NLL follows from the log-probabilities that it logs."""
-        loss = super()._compute_loss(model, inputs, return_outputs)
-        metrics = self._metrics["train" if self.model.training else "eval"]
+        parent: Any = super()
+        loss = parent._compute_loss(model, inputs, return_outputs)
+        metrics = self._metrics["train"]
         chosen = inputs["completion_mask"].chunk(2)[0][:, 1:]
         metrics["nll"].append(-metrics["logps/chosen"][-1] * len(chosen) / chosen.sum().item())
         return loss
@@ -59,7 +58,7 @@ def collator(pad_id: int) -> DataCollatorForPreference:
     return DataCollatorForPreference(pad_token_id=pad_id)
 
 
-class MetricsCallback(TrainerCallback):  # type: ignore[misc]
+class MetricsCallback(TrainerCallback):
     """Appends one JSON line per step to a file, and tells the caller how far the training is."""
 
     def __init__(self, file: Path, progress: Progress) -> None:
@@ -68,45 +67,23 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
         self._lines: TextIO | None = None
         self.last: dict[str, float] = {}
 
-    def on_train_begin(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **_: Any,
-    ) -> None:
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         _keep_steps(self._file, state.global_step)
         self._lines = self._file.open("a", encoding="utf-8")
         self._tokens, self._clock = 0.0, time.monotonic()
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any],
-        **_: Any,
-    ) -> None:
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
+        logs = more["logs"]
         if "loss" not in logs or self._lines is None:  # the summary at the end
             return
         if not math.isfinite(logs["loss"]):
             raise AutoIFError(f"The training diverged at step {state.global_step}: lower train.learning_rate.")
-        self.last = metrics = {
-            "step": state.global_step,
-            **logs,
-            "tokens_per_second": self._rate(logs["num_tokens"]),
-        }
+        self.last = metrics = {"step": state.global_step, **logs, "tokens_per_second": self._rate(logs["num_tokens"])}
         self._lines.write(json.dumps(metrics) + "\n")
         self._lines.flush()
         self._progress(state.global_step, state.max_steps, metrics)
 
-    def on_train_end(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **_: Any,
-    ) -> None:
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self._lines is not None:
             self._lines.close()
 
@@ -118,30 +95,19 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
         return round(rate, 1)
 
 
-class SaveCallback(TrainerCallback):  # type: ignore[misc]
+class SaveCallback(TrainerCallback):
     """Saves the state of the training every so many seconds, and marks what is completely written."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self._folder = folder
         self._seconds = seconds
         self._clock = time.monotonic()
 
-    def on_step_end(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **_: Any,
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         control.should_save = time.monotonic() - self._clock >= self._seconds and state.global_step < state.max_steps
 
-    def on_save(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **_: Any,
-    ) -> None:
-        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        (self._folder / f"checkpoint-{state.global_step}" / WHOLE).touch()
         self._clock = time.monotonic()
 
 

@@ -61,7 +61,7 @@ function matrix(entry, place) {
     return make("tr", {}, make("th", { scope: "row" }, make("a", { href: `#e${place}-v${v + 1}` }, row)), ...cells);
   });
   const table = make("table", { class: "matrix" }, make("thead", {}, head, numbers), make("tbody", {}, ...expected, ...rows));
-  return make("div", {}, make("h4", {}, "Verdicts"), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Verdicts" }, table), legend(groups));
+  return make("div", {}, make("h3", {}, "Verdicts"), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Verdicts" }, table), legend(groups));
 }
 
 function legend(groups) {
@@ -72,58 +72,63 @@ function legend(groups) {
 }
 
 function verifiers(entry, place) {
-  return (entry.verifiers ?? []).map((verifier, v) => make("div", { class: "piece", id: `e${place}-v${v + 1}` }, make("h5", {}, `Verifier ${v + 1} `, verifier.origin ? tag(name(verifier.origin)) : ""), code(verifier.code, verifier.spans)));
+  return (entry.verifiers ?? []).map((verifier, v) => make("div", { class: "piece", id: `e${place}-v${v + 1}` }, make("h4", {}, `Verifier ${v + 1} `, verifier.origin ? tag(name(verifier.origin)) : ""), code(verifier.code, verifier.spans)));
 }
 
 function cases(entry, place) {
-  return (entry.cases ?? []).map((item, i) => make("div", { class: "piece", id: `e${place}-c${i + 1}` }, make("h5", {}, `Test case ${i + 1} `, tag(item.follows ? "✓ follows" : "✗ does not follow", yes(item.follows) === "T" ? "good" : "bad")), text(item.text || "(empty)")));
+  return (entry.cases ?? []).map((item, i) => make("div", { class: "piece", id: `e${place}-c${i + 1}` }, make("h4", {}, `Test case ${i + 1} `, tag(item.follows ? "✓ follows" : "✗ does not follow", yes(item.follows) === "T" ? "good" : "bad")), text(item.text || "(empty)")));
 }
 
 function completions(entry, place) {
   return (entry.completions ?? []).map((item, i) => make("div", { class: "piece", id: `e${place}-a${i + 1}` },
-    make("h5", {}, `Completion ${i + 1} `, tag(FATES[item.fate], item.fate), make("span", { class: "small" }, ` ${item.rate === null ? "" : `pass rate ${percent(item.rate)} · `}${item.tokens} tokens`)),
+    make("h4", {}, `Completion ${i + 1} `, tag(FATES[item.fate], item.fate), make("span", { class: "small" }, ` ${item.rate === null ? "" : `pass rate ${percent(item.rate)} · `}${item.tokens} tokens`)),
     make("p", { class: "small" }, item.why, item.quality ? ` Quality ${item.quality}` : ""),
     item.query ? make("p", { class: "query", dir: "auto" }, item.query) : "",
     text(item.text)));
 }
 
-function part(title, pieces, kind = "") {
-  return pieces.length ? make("div", {}, make("h4", {}, title), make("div", { class: `pieces ${kind}` }, ...pieces)) : "";
+function part(title, pieces) {
+  return pieces.length ? make("div", {}, make("h3", {}, title), make("div", { class: "pieces" }, ...pieces)) : "";
 }
 
+const titled = (title, value) => make("div", { class: "piece" }, make("h3", {}, title), text(value));
+
 function body(entry, place) {
-  const dropped = data.meanings[entry.outcome];
+  const meaning = data.meanings[entry.outcome];
   return make("div", { class: "body" },
-    ...(entry.queries ?? []).map((query) => make("div", { class: "full" }, make("h4", {}, "Query"), text(query))),
-    entry.instruction !== undefined ? make("div", { class: "full" }, make("h4", {}, "Instruction"), text(entry.instruction)) : "",
-    dropped || entry.why ? make("p", { class: "why" }, [dropped, entry.why].filter(Boolean).join(" In detail: ")) : "",
-    ...(entry.fields ?? []).map(([key, value]) => make("div", { class: "full" }, make("h4", {}, name(key)), text(value))),
+    make("div", { class: "pieces" },
+      ...(entry.queries ?? []).map((query) => titled("Query", query)),
+      entry.instruction !== undefined ? titled("Instruction", entry.instruction) : "",
+      ...(entry.fields ?? []).map(([key, value]) => titled(key, value))),
+    meaning || entry.why ? make("p", { class: "why" }, [meaning, entry.why].filter(Boolean).join(" ")) : "",
     matrix(entry, place),
-    part("Completions", completions(entry, place), "wide-pieces"),
-    entry.more ? make("p", { class: "small" }, `${entry.more} more completions are not shown.`) : "",
     part("Verifiers", verifiers(entry, place)),
-    part("Test cases", cases(entry, place)));
+    part("Test cases", cases(entry, place)),
+    part("Completions", completions(entry, place)),
+    entry.more ? make("p", { class: "small" }, `${entry.more} more completions are not shown.`) : "");
 }
 
 const title = (entry) => entry.instruction ?? (entry.fields ?? []).map(([, value]) => value)[0] ?? "(nothing)";
 
-/** A small strip of bars, one for each completion, as tall as its pass rate. */
-function strip(entry) {
+function meanRate(entry) {
   const scored = (entry.completions ?? []).filter((item) => item.rate !== null);
   if (!scored.length) return "";
-  const passing = scored.reduce((sum, item) => sum + item.rate, 0) / scored.length;
-  return make("span", { class: "mean" }, `${percent(passing)} pass rate`);
+  return make("span", { class: "mean" }, `pass rate ${percent(scored.reduce((sum, item) => sum + item.rate, 0) / scored.length)}`);
 }
+
+/** Kind, origin and split, without what goes without saying. */
+const labels = (entry) => [...new Set([entry.kind, entry.origin, entry.split])].filter((key) => key && key !== "train");
 
 function card(entry, place) {
   const summary = make("summary", {},
     make("span", { class: "title", dir: "auto" }, title(entry).slice(0, 300)),
     make("span", { class: "query", dir: "auto" }, (entry.queries?.[0] ?? "").slice(0, 200)),
     make("span", { class: "tags" }, tag(name(entry.outcome), entry.outcome.startsWith("kept/") ? "good" : "bad"),
-      ...["kind", "origin", "split"].filter((key) => entry[key]).map((key) => tag(name(entry[key]))), strip(entry)));
+      ...labels(entry).map((key) => tag(name(key))), meanRate(entry)));
   const details = make("details", { class: "card entry" }, summary);
   details.addEventListener("toggle", () => {
     if (details.open && details.children.length === 1) open(details, body(entry, place));
+    mark();
   });
   return details;
 }
@@ -141,17 +146,19 @@ function words(entry) {
   return parts.filter(Boolean).join("\n").toLowerCase();
 }
 
+const wanted = () => $("find").value.toLowerCase().split(/\s+/).filter(Boolean);
+
 function matches(entry) {
-  const wanted = $("find").value.toLowerCase().split(/\s+/).filter(Boolean);
-  entry.words ??= wanted.length ? words(entry) : undefined;
-  return FILTERS.every((key) => !$(key).value || entry[key] === $(key).value) && wanted.every((word) => entry.words.includes(word));
+  const looked = wanted();
+  entry.words ??= looked.length ? words(entry) : undefined;
+  return FILTERS.every((key) => !$(key).value || entry[key] === $(key).value) && looked.every((word) => entry.words.includes(word));
 }
 
 function search() {
   found = data.entries.filter(matches);
   shown = 0;
   $("entries").replaceChildren();
-  $("found").textContent = found.length === 1 ? "1 found" : `${found.length} found`;
+  $("found").textContent = `${found.length} of ${data.entries.length} entries`;
   $("meaning").textContent = data.meanings[$("outcome").value] ?? "";
   more();
 }
@@ -163,7 +170,35 @@ function more() {
   shown += next.length;
   $("next").hidden = shown >= found.length;
   $("next").textContent = `Show ${Math.min(PAGE, found.length - shown)} more of ${found.length - shown}`;
+  mark();
   return cards[0];
+}
+
+/** Colours the searched words in what is on the page. */
+function mark() {
+  if (!globalThis.CSS?.highlights) return;
+  const ranges = [];
+  const nodes = document.createTreeWalker($("entries"), NodeFilter.SHOW_TEXT);
+  const looked = wanted();
+  while (looked.length && nodes.nextNode()) {
+    const node = nodes.currentNode;
+    const low = node.data.toLowerCase();
+    for (const word of looked) for (let at = low.indexOf(word); at >= 0 && at + word.length <= node.length; at = low.indexOf(word, at + word.length)) ranges.push(new StaticRange({ startContainer: node, startOffset: at, endContainer: node, endOffset: at + word.length }));
+  }
+  CSS.highlights.set("found", new Highlight(...ranges.slice(0, 2000)));
+}
+
+/** Shows a curve's values at the step under the pointer. */
+function read(figure, event) {
+  const steps = JSON.parse(figure.dataset.steps);
+  const box = figure.querySelector("svg").getBoundingClientRect();
+  const [left, right, width] = [46, 330, 340];
+  const share = ((event.clientX - box.left) / box.width * width - left) / (right - left);
+  const step = steps[0] + share * (steps.at(-1) - steps[0]);
+  const at = steps.reduce((best, value, i) => (Math.abs(value - step) < Math.abs(steps[best] - step) ? i : best), 0);
+  const values = [...figure.querySelectorAll("polyline")].map((line) => [line.dataset.name, JSON.parse(line.dataset.values)[at]]);
+  figure.querySelector(".read").textContent = `step ${steps[at]}: ${values.map(([key, value]) => `${key} ${value?.toPrecision(3) ?? "–"}`).join(", ")}`;
+  figure.querySelector(".read").hidden = false;
 }
 
 /** `#browse?outcome=…` sets the filters; links of the funnel use it. */
@@ -191,6 +226,10 @@ for (const key of FILTERS) $(key).addEventListener("change", search);
 document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
 document.querySelector(".filters").addEventListener("reset", () => setTimeout(search));
 $("next").addEventListener("click", () => more()?.querySelector("summary").focus());
+for (const figure of document.querySelectorAll(".curves")) {
+  figure.addEventListener("pointermove", (event) => read(figure, event));
+  figure.addEventListener("pointerleave", () => (figure.querySelector(".read").hidden = true));
+}
 addEventListener("hashchange", follow);
 addEventListener("keydown", (event) => {
   if (event.key === "/" && !event.target.closest("input, select")) {

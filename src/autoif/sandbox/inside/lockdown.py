@@ -57,7 +57,12 @@ def has_seccomp() -> bool:
     if machine not in syscalls.AUDIT_ARCH or not hasattr(libc, "prctl"):
         return False
     try:
-        syscall(SYS_SECCOMP[machine], SECCOMP_GET_ACTION_AVAIL, 0, ctypes.byref(ctypes.c_uint32(syscalls.REFUSE & 0xFFFF0000)))
+        syscall(
+            SYS_SECCOMP[machine],
+            SECCOMP_GET_ACTION_AVAIL,
+            0,
+            ctypes.byref(ctypes.c_uint32(syscalls.REFUSE & 0xFFFF0000)),
+        )
     except OSError:
         return False
     return True
@@ -144,7 +149,7 @@ class Filter:
     def __init__(self, reading: bool) -> None:
         code = syscalls.program(platform.machine(), reading)
         self._code = ctypes.create_string_buffer(code, len(code))
-        self._program = struct.pack("@HxxxxxxP", len(code) // 8, ctypes.addressof(self._code))
+        self._program = struct.pack("@HP", len(code) // 8, ctypes.addressof(self._code))
         self._arguments = (PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), ctypes.c_char_p(self._program))
         self._prctl = libc.prctl
 

@@ -83,7 +83,12 @@ def program(machine: str, reading: bool) -> bytes:
 
 
 def _open_to_read(openat: int) -> list[tuple[int, int, int, int]]:
-    flags = [(LOAD, 0, 0, THIRD_ARGUMENT), (JUMP_ANY_BIT, 1, 0, WRITING_FLAGS), (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, REFUSE)]
+    flags = [
+        (LOAD, 0, 0, THIRD_ARGUMENT),
+        (JUMP_ANY_BIT, 1, 0, WRITING_FLAGS),
+        (RETURN, 0, 0, ALLOW),
+        (RETURN, 0, 0, REFUSE),
+    ]
     return [(JUMP_EQUAL, 0, len(flags), openat), *flags]
 
 

@@ -1,0 +1,167 @@
+"""HellaSwag (Zellers et al., arXiv 1905.07830): does the policy still know what it knew?
+
+lm-eval's own task, tokenisation and scoring, without a chat template, which would lower the scores of all models.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from autoif.errors import InputError, MissingExtraError
+from autoif.evaluation.answers import SIDES, Progress, silent
+from autoif.evaluation.benchmark_config import TaskConfig
+from autoif.evaluation.contrast import by_side, contrast, grouped, save_samples
+from autoif.evaluation.jsonl import read_objects
+from autoif.evaluation.log import Log, fingerprint
+
+HUB = "Rowan/hellaswag"
+METRICS = ("acc", "acc_norm")
+FIELDS: dict[str, Any] = {"activity_label": str, "ctx_a": str, "ctx_b": str, "endings": list, "label": str | int}
+ROWS_AT_ONCE = 64  # sorted by length and batched together; what a kill can lose
+
+Weights = Callable[[], tuple[Any, Any]]
+"""Opens a transformers model and its tokenizer."""
+Readings = dict[str, list[tuple[float, bool]]]
+"""Of each row: the log-likelihood of every ending, and whether greedy decoding would write it."""
+
+
+class HellaSwag:
+    """Raises InputError for data that cannot be had or is malformed, MissingExtraError without lm-eval."""
+
+    name = "hellaswag"
+
+    def __init__(self, config: TaskConfig, seed: int) -> None:
+        self.config = config
+        self.seed = seed
+        with _quiet():
+            self.task = _load_task(config.data or HUB)
+            self.task.build_all_requests(limit=config.limit, rank=0, world_size=1)
+        self.rows = grouped(self.task.instances, lambda instance: str(instance.doc_id))
+
+    def evaluate(self, models: Mapping[str, Weights], folder: Path, progress: Progress = silent) -> dict[str, Any]:
+        """This benchmark's part of scores.json. One model is in memory at a time, and only if a row is not yet read."""
+        readings = {
+            side: self._read(models[side], folder / f"answers/{self.name}.{side}.jsonl", progress) for side in SIDES
+        }
+        results = by_side(lambda side: [self._result(id, readings[side][id]) for id in self.rows])
+        save_samples(folder / f"samples/{self.name}.jsonl", self._samples(readings, results))
+        metrics = {
+            metric: contrast({side: [row[metric] for row in results[side]] for side in SIDES}, self.seed)
+            for metric in METRICS
+        }
+        return {
+            "metric": "acc_norm",
+            **metrics["acc_norm"],
+            "metrics": metrics,
+            "chat_template": False,
+            "scorer": f"lm-eval {version('lm-eval')}",
+        }
+
+    def _read(self, open_model: Weights, path: Path, progress: Progress) -> Readings:
+        keys = {id: fingerprint([list(instance.args) for instance in row]) for id, row in self.rows.items()}
+        log = Log(path, keys)
+        missing = [id for id in self.rows if id not in log.values]
+        if missing:
+            reader = _reader(*open_model(), self.config.batch_size)
+            with log:
+                for start in range(0, len(missing), ROWS_AT_ONCE):
+                    self._read_rows(reader, missing[start : start + ROWS_AT_ONCE], log)
+                    progress(path.stem, len(log.values), len(self.rows))
+        return {
+            id: [(float(loglikelihood), bool(greedy)) for loglikelihood, greedy in log.values[id]] for id in self.rows
+        }
+
+    def _read_rows(self, reader: Any, ids: list[str], log: Log) -> None:
+        with _quiet():
+            readings = iter(reader.loglikelihood([i for id in ids for i in self.rows[id]], disable_tqdm=True))
+        for id in ids:
+            log.add(id, [list(next(readings)) for _ in self.rows[id]])
+
+    def _result(self, id: str, readings: list[tuple[float, bool]]) -> dict[str, float]:
+        result = self.task.process_results(self.rows[id][0].doc, readings)
+        return {metric: float(result[metric]) for metric in METRICS}
+
+    def _samples(
+        self, readings: dict[str, Readings], results: dict[str, list[dict[str, float]]]
+    ) -> Iterator[dict[str, Any]]:
+        for place, (id, row) in enumerate(self.rows.items()):
+            document = row[0].doc
+            yield {
+                "id": id,
+                "query": document["query"],
+                "choices": document["choices"],
+                "gold": document["gold"],
+                **{
+                    side: {**results[side][place], "loglikelihoods": [value for value, _ in readings[side][id]]}
+                    for side in SIDES
+                },
+            }
+
+
+def _load_task(data: str) -> Any:
+    """lm-eval's hellaswag.yaml, its data from a local file or the hub."""
+    try:
+        from lm_eval.api.task import ConfigurableTask
+        from lm_eval.tasks.hellaswag.utils import process_docs
+    except ImportError:
+        raise MissingExtraError("lm-eval", "eval") from None
+    try:
+        return ConfigurableTask(
+            config={
+                "task": "hellaswag",
+                **_source(data),
+                "output_type": "multiple_choice",
+                "validation_split": "validation",
+                "process_docs": process_docs,
+                "doc_to_text": "{{query}}",
+                "doc_to_target": "{{label}}",
+                "doc_to_choice": "choices",
+                "num_fewshot": 0,
+                "metric_list": [{"metric": m, "aggregation": "mean", "higher_is_better": True} for m in METRICS],
+                "metadata": {"version": 1.0},
+            }
+        )
+    except OSError as error:
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        raise InputError(f"{data}: cannot be loaded ({reason}); give a local JSONL file as `data`.") from None
+
+
+def _source(data: str) -> dict[str, Any]:
+    """Where the rows come from. A local file is checked first, so that a broken line is named."""
+    if not (Path(data).exists() or data.endswith((".jsonl", ".json"))):
+        return {"dataset_path": data}
+    if not [_check_row(where, row) for where, row in read_objects(Path(data))]:
+        raise InputError(f"{data}: holds no rows; give HellaSwag's validation set as JSONL.")
+    return {"dataset_path": "json", "dataset_kwargs": {"data_files": {"validation": str(Path(data).absolute())}}}
+
+
+def _check_row(where: str, row: dict[str, Any]) -> None:
+    if not all(isinstance(row.get(field), kind) for field, kind in FIELDS.items()):
+        raise InputError(f"{where}: expected a row of HellaSwag with {', '.join(FIELDS)}; mend or remove the line.")
+
+
+def _reader(model: Any, tokenizer: Any, batch_size: int) -> Any:
+    import torch
+    from lm_eval.models.huggingface import HFLM
+
+    if torch.cuda.is_available():
+        model = model.to("cuda")
+    with _quiet():
+        return HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without lm-eval's remarks on how it was called."""
+    logger = logging.getLogger("lm_eval")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

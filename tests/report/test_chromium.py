@@ -1,0 +1,208 @@
+"""The report in a real browser. Skipped where there is no Chromium or no playwright."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("playwright", reason="needs playwright: pip install playwright")
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+WIDTHS = (1280, 800, 400)
+Open = Callable[..., Page]
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
+    pytest.mark.xdist_group("chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_report(chromium: Browser) -> Iterator[Open]:
+    """Opens a run's report; at the end nothing may have been said on the console or asked of a network."""
+    said: list[str] = []
+    pages: list[Page] = []
+
+    def open_report(run: Path, fragment: str = "", width: int = 1280, scheme: Any = "light") -> Page:
+        page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
+        pages.append(page)
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: said.append(request.url) if not request.url.startswith("file:") else None)
+        page.goto(f"{(run / 'report.html').as_uri()}{fragment}")
+        return page
+
+    yield open_report
+    for page in pages:
+        page.close()
+    assert said == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_it_opens_and_fits_the_window(open_report: Open, hostile: Path, width: int, scheme: str) -> None:
+    page = open_report(hostile, width=width, scheme=scheme)
+    for entry in page.locator("#entries summary").all()[:6]:
+        entry.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("hostile")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(250, 249, 246)"
+    assert light == (scheme == "light")
+
+
+def test_hostile_texts_run_nothing_and_are_shown(open_report: Open, hostile: Path) -> None:
+    page = open_report(hostile)
+    while page.locator("#next").is_visible():
+        page.locator("#next").click()
+    page.evaluate("document.querySelectorAll('details').forEach((entry) => (entry.open = true))")
+    expect(page.locator(".body")).to_have_count(page.locator(".entry").count())
+    assert page.evaluate("window.owned") is None
+    assert page.evaluate("({}).polluted") is None
+    assert page.locator("#entries img, #entries script, #samples img, #samples script, base").count() == 0
+    expect(page.get_by_text("<script>window.owned = 1</script>").first).to_be_visible()
+
+
+def test_every_outcome_shows_as_many_as_it_says(open_report: Open, plain: Path) -> None:
+    page = open_report(plain)
+    options = page.locator("#outcome option").all()
+    for value, text in [(o.get_attribute("value") or "", o.inner_text()) for o in options[1:]]:
+        page.select_option("#outcome", value)
+        number = int(text.rpartition("(")[2].split()[0].strip(")"))
+        expect(page.locator("#found")).to_have_text(f"{number} of {len(_entries(page))} entries")
+        expect(page.locator("#entries .entry")).to_have_count(min(number, 20))
+
+
+def test_filters_work_together_and_clear(open_report: Open, plain: Path) -> None:
+    page = open_report(plain)
+    entries = _entries(page)
+    page.select_option("#origin", "seed")
+    page.select_option("#split", "train")
+    wanted = [e for e in entries if e.get("origin") == "seed" and e.get("split") == "train"]
+    assert 0 < len(wanted) < len(entries)
+    expect(page.locator("#found")).to_have_text(f"{len(wanted)} of {len(entries)} entries")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#found")).to_have_text(f"{len(entries)} of {len(entries)} entries")
+
+
+def test_a_reason_in_the_funnel_leads_to_its_examples(open_report: Open, plain: Path) -> None:
+    page = open_report(plain)
+    page.get_by_role("link", name="one polarity").click()
+    expect(page.locator("#outcome")).to_have_value("crosscheck/one_polarity")
+    expect(page.locator("#meaning")).to_contain_text("they show nothing")
+    expect(page.locator("#browse")).to_be_in_viewport()
+    page.go_back()
+    page.get_by_role("link", name="near duplicate").click()
+    expect(page.locator("#entries .tag.bad").first).to_have_text("near duplicate")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["(question 53)", "LISBON water", "endswith", "which bread", "no such words", "response.lower() == evaluate"],
+)
+def test_search_finds_every_entry_that_has_all_the_words(open_report: Open, plain: Path, words: str) -> None:
+    page = open_report(plain)
+    page.get_by_label("Search").fill(words)
+    texts = [json.dumps(entry, ensure_ascii=False).lower() for entry in _entries(page)]
+    number = sum(all(word in text for word in words.lower().split()) for text in texts)
+    expect(page.locator("#found")).to_have_text(f"{number} of {len(texts)} entries")
+    marked = page.evaluate("CSS.highlights.get('found').size")
+    assert (marked > 0) == (number > 0 and "question" in words + "question" * (marked > 0))
+
+
+def test_cells_of_the_matrix_are_the_verdicts_of_the_run(open_report: Open, plain: Path) -> None:
+    page = open_report(plain)
+    signs = {"TRUE": "✓", "FALSE": "✗", "ERROR": "!", "TIMEOUT": "…"}
+    scored = [json.loads(line) for line in (plain / "06_scores/records.jsonl").read_bytes().splitlines()]
+    page.select_option("#outcome", "kept/pairs")
+    for place in range(3):
+        entry = page.locator(".entry").nth(place)
+        entry.locator("summary").click()
+        texts = [box.text_content() for box in entry.locator("[id*='-a'] > .text").all()]
+        columns = [next(s["verdicts"] for s in scored if s["completion"]["text"] == text) for text in texts]
+        rows = [
+            [c.text_content() for c in row.locator(".v > [aria-hidden]").all()]
+            for row in entry.locator(".matrix tbody tr").all()
+        ]
+        assert rows == [[signs[column[v]] for column in columns] for v in range(len(columns[0]))]
+
+
+def test_the_matrix_of_dropped_candidates_marks_what_the_test_cases_deny(open_report: Open, plain: Path) -> None:
+    page = open_report(plain, "#browse?outcome=crosscheck/below_threshold")
+    entry = next(e for e in _entries(page) if e["outcome"] == "crosscheck/below_threshold")
+    page.locator(".entry summary").first.click()
+    for v, row in enumerate(page.locator(".entry").first.locator(".matrix tbody tr:not(.expected)").all()):
+        wrong = [case["verdicts"][v] != ("T" if case["follows"] else "F") for case in entry["cases"]]
+        assert ["wrong" in (cell.get_attribute("class") or "") for cell in row.locator("td").all()] == wrong
+
+
+def test_it_can_be_used_by_keyboard_alone(open_report: Open, plain: Path) -> None:
+    page = open_report(plain)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the report")).to_be_focused()
+    page.keyboard.press("/")
+    expect(page.locator("#find")).to_be_focused()
+    page.keyboard.type("lisbon")
+    expect(page.locator("#found")).not_to_contain_text("111 of")
+    for _ in range(6):
+        page.keyboard.press("Tab")
+    expect(page.locator(".entry summary").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".entry").first.locator(".body")).to_be_visible()
+
+
+def test_showing_more_moves_on_to_the_first_new_entry(open_report: Open, plain: Path) -> None:
+    page = open_report(plain)
+    page.locator("#next").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".entry")).to_have_count(40)
+    expect(page.locator(".entry summary").nth(20)).to_be_focused()
+
+
+def test_a_curve_tells_its_value_at_the_pointer(open_report: Open, plain: Path) -> None:
+    page = open_report(plain)
+    page.locator(".curves svg").first.hover(position={"x": 100, "y": 60})
+    expect(page.locator(".curves .read").first).to_have_text(_like(r"^step \d+: loss 0\.\d+$"))
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (400, "light")])
+def test_axe_finds_no_barrier(open_report: Open, plain: Path, width: int, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+    page = open_report(plain, width=width, scheme=scheme)
+    for outcome in ("kept/pairs", "crosscheck/one_polarity", "queries/too_short"):
+        page.select_option("#outcome", outcome)
+        page.locator(".entry summary").first.click()
+        found = axe.Axe().run(page).response["violations"]
+        assert [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found] == []
+
+
+def _entries(page: Page) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = page.evaluate("data.entries")
+    return entries
+
+
+def _like(pattern: str) -> Any:
+    import re
+
+    return re.compile(pattern)

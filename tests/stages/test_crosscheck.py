@@ -1,0 +1,71 @@
+"""Stage 4 in the real sandbox: what survives, what is told of what does not, and who is held out."""
+
+import pytest
+
+from autoif.config import parse_config
+from autoif.records import Candidates, Instruction, Query, TestCase, Verifier
+from autoif.sandbox import Sandbox
+from autoif.stages.crosscheck import crosscheck, split
+
+NO_COMMA = "def evaluate(response):\n    return ',' not in response\n"
+HELPER = "import re\nPATTERN = re.compile(',')\ndef has(text):\n    return bool(PATTERN.search(text))\n"
+WITH_HELPER = HELPER + "def evaluate(response):\n    return not has(response)\n"
+WRONG = "def evaluate(response):\n    return ',' in response\n"
+MOODY = "import random\ndef evaluate(response):\n    return random.random() < 0.5\n"
+CASES = [("a b", True), ("a, b", False), ("no", True), (",", False)]
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(workers=1) as box:
+        yield box
+
+
+def candidates(sources, cases=CASES, number=0) -> Candidates:
+    query = Query.make(text=f"query {number}", source="test")
+    instruction = Instruction.make(parent=query.id, text="Use no commas.", origin="model", queries=(query,))
+    return Candidates.make(
+        parent=instruction.id,
+        instruction=instruction,
+        verifiers=tuple(Verifier.make(source=source, origin="model") for source in sources),
+        cases=tuple(TestCase.make(response=text, follows=follows, origin="model") for text, follows in cases),
+    )
+
+
+def run(sandbox, *units):
+    outcomes = crosscheck(enumerate(units), parse_config({}, "test"), sandbox)
+    return sorted(outcomes, key=lambda outcome: outcome.unit)
+
+
+def test_right_functions_survive_and_wrong_ones_go(sandbox):
+    (outcome,) = run(sandbox, candidates([NO_COMMA, WRONG, WITH_HELPER]))
+    assert [verifier.source for verifier in outcome.kept[0].verifiers] == [NO_COMMA, WITH_HELPER]
+    assert outcome.kept[0].explanation.startswith("kept: 2 of 3 verifiers agree with 4 test cases")
+
+
+def test_drops_carry_the_evidence(sandbox):
+    outcomes = run(
+        sandbox,
+        candidates(["def evaluate(:", "x ="]),
+        candidates([MOODY] * 2, [(f"text {n}", n % 2 == 0) for n in range(12)]),
+        candidates(["def evaluate(response):\n    return 1\n"] * 2),
+        candidates([NO_COMMA] * 2, CASES[::2]),
+    )
+    reasons = [outcome.dropped[0].reason for outcome in outcomes]
+    assert reasons == ["does_not_compile", "nondeterministic", "not_boolean", "one_polarity"]
+    evidence = outcomes[3].dropped[0].what
+    assert evidence["verdicts"] == [["TRUE", "TRUE"]] * 2
+    assert evidence["cases"][0] == {"response": "a b", "follows": True}
+    assert evidence["explanation"].startswith("dropped: ")
+
+
+def test_the_split_follows_from_the_seed_alone():
+    config = parse_config({"crosscheck": {"heldout_queries": 0.3, "heldout_instructions": 0.2}}, "test")
+    texts = [candidates([NO_COMMA], number=n).instruction.model_copy(update={"text": f"t{n}"}) for n in range(400)]
+    splits = [split(instruction, config) for instruction in texts]
+    assert splits == [split(instruction, config) for instruction in texts]
+    assert 50 < splits.count("heldout_instruction") < 110
+    assert 65 < splits.count("heldout_query") < 130
+    assert set(
+        split(i, parse_config({"crosscheck": {"heldout_queries": 0, "heldout_instructions": 0}}, "t")) for i in texts
+    ) == {"train"}

@@ -1,0 +1,96 @@
+"""Stage 7: which completions meet, and which prompts give no pair."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoif.config import parse_config
+from autoif.contamination import Contamination
+from autoif.errors import InputError
+from autoif.records import Completion, ScoredCompletion
+from autoif.stages.pairs import pairs
+
+
+def scored(text: str, rate: float, quality: int | None = None, query: str = "q") -> ScoredCompletion:
+    completion = Completion.make(
+        parent="v", query=query, instruction="i", prompt=f"{query}\ni", text=text, sample=0, tokens=1
+    )
+    return ScoredCompletion.make(
+        parent=completion.id, completion=completion, verdicts=("TRUE",), pass_rate=rate, quality=quality
+    )
+
+
+def run(completions, contaminated=lambda prompt: False, **sections):
+    (outcome,) = pairs(enumerate([completions]), parse_config(sections, "test"), contaminated)
+    return outcome
+
+
+def texts(outcome):
+    return [(pair.chosen[0]["content"], pair.rejected[0]["content"]) for pair in outcome.kept]
+
+
+GOOD = [scored("g1", 1.0), scored("g2", 0.5)]
+BAD = [scored("b1", 0.0), scored("b2", 0.0), scored("b3", 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("pairing", "expected"),
+    [
+        ("cycle", [("g1", "b1"), ("g2", "b2"), ("g1", "b3")]),
+        ("product", [(g, b) for g in ("g1", "g2") for b in ("b1", "b2", "b3")]),
+        ("best_worst", [("g1", "b1")]),
+        ("max_reuse", [("g1", "b1"), ("g2", "b2")]),
+    ],
+)
+def test_pairing(pairing, expected):
+    assert texts(run(GOOD + BAD, pairs={"pairing": pairing, "max_reuse": 1})) == expected
+
+
+def test_cycle_repeats_whichever_list_is_shorter():
+    assert texts(run(BAD[:1] + GOOD)) == [("g1", "b1"), ("g2", "b1")]
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 4))
+def test_max_reuse_is_a_limit(chosen, rejected, uses):
+    scores = [scored(f"g{n}", 1.0) for n in range(chosen)] + [scored(f"b{n}", 0.0) for n in range(rejected)]
+    found = texts(run(scores, pairs={"pairing": "max_reuse", "max_reuse": uses}))
+    assert max(Counter(text for pair in found for text in pair).values()) <= uses
+    assert len(set(found)) == len(found) >= min(chosen, rejected)
+
+
+def test_the_format_is_trls_and_names_its_parents():
+    pair = run(GOOD[:1] + BAD[:1]).kept[0]
+    assert pair.prompt == [{"role": "user", "content": "q\ni"}]
+    assert pair.chosen == [{"role": "assistant", "content": "g1"}]
+    assert (pair.chosen_id, pair.rejected_id) == (GOOD[0].completion.id, BAD[0].completion.id)
+    assert (pair.chosen_score, pair.rejected_score, pair.parent) == (1.0, 0.0, "v")
+
+
+def test_no_contrast_between_is_told_with_the_pass_rates():
+    outcome = run([scored("a", 0.25), scored("b", 1.0)])
+    assert [(drop.reason, drop.what["pass_rates"]) for drop in outcome.dropped] == [("no_contrast", [0.25, 1.0])]
+
+
+def test_prompts_of_one_instruction_do_not_mix():
+    outcome = run([scored("g", 1.0, query="q1"), scored("b", 0.0, query="q2")])
+    assert [drop.reason for drop in outcome.dropped] == ["no_contrast", "no_contrast"]
+
+
+def test_answers_that_pass_but_serve_nobody_are_off_topic():
+    scores = [scored("g1", 1.0, quality=3), scored("g2", 1.0, quality=9), scored("g3", 1.0), *BAD]
+    outcome = run(scores, scores={"quality": True}, pairs={"pairing": "best_worst"})
+    assert texts(outcome) == [("g2", "b1")]
+    assert [drop.reason for drop in outcome.dropped] == ["off_topic", "off_topic"]
+
+
+def test_contaminated_prompts(tmp_path):
+    words = " ".join(f"word{n}" for n in range(14))
+    (tmp_path / "bench.jsonl").write_text('{"prompt": "' + words + '", "n": [1, {"x": "y"}]}\nplain line\n')
+    contaminated = Contamination.of_files([str(tmp_path / "bench.jsonl")])
+    assert contaminated(f"Please: {words.upper()}!")
+    assert not contaminated(" ".join(words.split()[:12]))
+    assert [drop.reason for drop in run(GOOD + BAD, lambda prompt: True).dropped] == ["contaminated"]
+    with pytest.raises(InputError, match="cannot be read"):
+        Contamination.of_files(["/nonexistent"])

@@ -1,0 +1,93 @@
+"""Stage 6 in the real sandbox, and the writer's rating."""
+
+import pytest
+
+from autoif.config import parse_config
+from autoif.engines.scripted import ScriptedEngine
+from autoif.records import Completion, Instruction, Query, Verifier, VerifiedInstruction
+from autoif.sandbox import Sandbox
+from autoif.stages.scores import pass_rate, read_quality, scores
+
+NO_COMMA = "def evaluate(response):\n    return ',' not in response\n"
+SHORT = "def evaluate(response):\n    return len(response) < 5\n"
+HANGS_ON_B = "def evaluate(response):\n    while 'b' in response:\n        pass\n    return True\n"
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(workers=1, call_seconds=0.2) as box:
+        yield box
+
+
+def unit(sources, texts):
+    query = Query.make(text="q", source="test")
+    instruction = Instruction.make(parent=query.id, text="i", origin="model", queries=(query,))
+    verifiers = tuple(Verifier.make(source=source, origin="model") for source in sources)
+    verified = VerifiedInstruction.make(
+        parent="c", instruction=instruction, verifiers=verifiers, cases=(), explanation="kept"
+    )
+    completions = tuple(
+        Completion.make(parent=verified.id, query="q", instruction="i", prompt="q\ni", text=text, sample=n, tokens=1)
+        for n, text in enumerate(texts)
+    )
+    return verified, completions
+
+
+def run(sandbox, item, writer=None):
+    (outcome,) = scores(enumerate([item]), parse_config({"scores": {"quality": True}}, "test"), sandbox, writer)
+    return outcome
+
+
+def test_pass_rates_are_shares_of_true(sandbox):
+    outcome = run(sandbox, unit([NO_COMMA, SHORT], ["a", "a, b, c", "a b c d"]))
+    assert [(score.completion.text, score.pass_rate) for score in outcome.kept] == [
+        ("a", 1.0),
+        ("a, b, c", 0.0),
+        ("a b c d", 0.5),
+    ]
+    assert outcome.kept[2].verdicts == ("TRUE", "FALSE")
+
+
+def test_a_completion_that_no_verifier_can_judge_is_unstable(sandbox):
+    outcome = run(sandbox, unit([HANGS_ON_B], ["a", "b"]))
+    assert [score.completion.text for score in outcome.kept] == ["a"]
+    assert [(drop.reason, drop.what["verdicts"]) for drop in outcome.dropped] == [("unstable", ("TIMEOUT",))]
+
+
+def test_an_instruction_without_completions_costs_nothing(sandbox):
+    assert run(sandbox, unit([NO_COMMA], [])).kept == ()
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "rate"),
+    [
+        (("TRUE", "TRUE"), 1.0),
+        (("TRUE", "ERROR"), 0.5),
+        (("ERROR", "ERROR", "FALSE"), None),
+        (("FALSE",), 0.0),
+        ((), None),
+    ],
+)
+def test_pass_rate(verdicts, rate):
+    assert pass_rate(verdicts) == rate
+
+
+def test_only_passing_answers_are_rated(sandbox):
+    asked = []
+    writer = ScriptedEngine(lambda request: asked.append(request) or "Reason: it helps.\nScore: 9")
+    outcome = run(sandbox, unit([NO_COMMA], ["a", "a, b", "c"]), writer)
+    assert [(score.quality, score.quality_reason) for score in outcome.kept] == [
+        (9, "it helps."),
+        (None, None),
+        (9, "it helps."),
+    ]
+    assert len(asked) == 2
+    assert outcome.usage.prompt_tokens > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "quality"),
+    [("Score: 10", 10), ("score - **7**/10", 7), ("Score: 11", None), ("great", None), ("Score: 0", None), ("", None)],
+)
+def test_reading_a_rating(text, quality):
+    assert read_quality(text)[0] == quality

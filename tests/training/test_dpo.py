@@ -1,0 +1,244 @@
+"""Real trainings of the Llama in miniature: a second or two each once TRL is imported."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("trl")
+
+from autoif import chat  # noqa: E402
+from autoif.config import Config, parse_config  # noqa: E402
+from autoif.errors import AutoIFError, InputError, NothingToDoError  # noqa: E402
+from autoif.training import TrainSummary, dpo_loss, nll_loss, token_logps, train  # noqa: E402
+from autoif.training.pairs import Pair, encode_pair  # noqa: E402
+
+FRUIT = ["apple", "pear", "plum", "fig", "lime", "date", "kiwi", "melon"]
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """Eight pairs: lower case is chosen, upper case rejected."""
+    file = tmp_path / "records.jsonl"
+    file.write_text("".join(json.dumps(pair(fruit)) + "\n" for fruit in FRUIT), encoding="utf-8")
+    return file
+
+
+def pair(fruit: str) -> dict[str, Any]:
+    said = {
+        "prompt": ("user", f"Say {fruit}."),
+        "chosen": ("assistant", fruit),
+        "rejected": ("assistant", fruit.upper()),
+    }
+    return {"id": fruit} | {key: [{"role": role, "content": text}] for key, (role, text) in said.items()}
+
+
+def config(model: Path, **settings: Any) -> Config:
+    settings = {"learning_rate": 1e-2, "batch_size": 4, "max_length": 200, "warmup": 0.0} | settings
+    return parse_config({"policy": {"model": str(model), "device": "cpu"}, "train": settings}, "test")
+
+
+def logged(out: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return load_file(folder / "model.safetensors")
+
+
+def test_training_prefers_chosen_and_leaves_a_loadable_checkpoint(
+    tiny_llama: Path, pairs: Path, tmp_path: Path
+) -> None:
+    told: list[tuple[int, int, Mapping[str, float]]] = []
+    out = tmp_path / "08_train"
+    summary = train(config(tiny_llama, epochs=3), pairs, out, progress=lambda *what: told.append(what))
+    steps = logged(out)
+    assert (summary.pairs, summary.too_long, summary.steps) == (8, 0, 6)
+    assert [step["step"] for step in steps] == [1, 2, 3, 4, 5, 6]
+    assert steps[0]["loss"] == pytest.approx(0.6931, abs=1e-3)
+    assert steps[-1]["loss"] < 0.5 * steps[0]["loss"]
+    assert steps[-1]["rewards/margins"] > 0
+    assert steps[-1]["rewards/accuracies"] == 1
+    assert {"nll", "logps/chosen", "logps/rejected", "learning_rate", "tokens_per_second"} <= steps[-1].keys()
+    assert summary.metrics == steps[-1]
+    assert [what[:2] for what in told if what[0]] == [(step, 6) for step in range(1, 7)]
+    assert [what[2]["reference_pairs"] for what in told if not what[0]] == [2, 4, 6, 8]
+    assert not (out / "state").exists()
+    assert {file.stem for file in (out / "figures").iterdir()} == {"loss", "nll", "margins", "accuracy", "logps"}
+    _loads(summary)
+
+
+def _loads(summary: TrainSummary) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(summary.checkpoint)
+    model = AutoModelForCausalLM.from_pretrained(summary.checkpoint)
+    assert "<|start_header_id|>" in tokenizer.chat_template
+    assert tokenizer.pad_token == "<|finetune_right_pad_id|>"
+    stops = [tokenizer.convert_tokens_to_ids(token) for token in ("<|eot_id|>", "<|eom_id|>", "<|end_of_text|>")]
+    assert sorted(stops) == model.generation_config.eos_token_id
+    assert model.generation_config.pad_token_id == tokenizer.pad_token_id
+
+
+def test_learning_rate_warms_up_and_falls_to_a_tenth(tiny_llama: Path, pairs: Path, tmp_path: Path) -> None:
+    settings = config(tiny_llama, epochs=5, learning_rate=1e-4, warmup=0.2)
+    train(settings, pairs, tmp_path / "out")
+    rates = [step["learning_rate"] for step in logged(tmp_path / "out")]
+    assert rates[:2] == pytest.approx([5e-5, 1e-4])
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert rates[-1] == pytest.approx(1e-5)
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_at(step: int) -> Callable[..., None]:
+    def progress(now: int, steps: int, metrics: Mapping[str, float]) -> None:
+        if now == step:
+            raise Stop
+
+    return progress
+
+
+def test_an_interrupted_training_goes_on_to_the_same_weights(tiny_llama: Path, pairs: Path, tmp_path: Path) -> None:
+    settings = config(tiny_llama, epochs=3, lora={"rank": 2, "dropout": 0.1})
+    whole = train(settings, pairs, tmp_path / "whole")
+    out = tmp_path / "interrupted"
+    for step in (2, 5):
+        with pytest.raises(Stop):
+            train(settings, pairs, out, progress=stop_at(step), save_seconds=0)
+    (next((out / "state").iterdir()) / "checkpoint-5").mkdir()  # killed while it was being written
+    with (out / "metrics.jsonl").open("a") as log:
+        log.write('{"step": 6, "lo')
+    resumed = train(settings, pairs, out)
+    assert resumed.steps == 6
+    assert [step["step"] for step in logged(out)] == [1, 2, 3, 4, 5, 6]
+    assert [s["loss"] for s in logged(out)] == pytest.approx([s["loss"] for s in logged(tmp_path / "whole")], rel=1e-3)
+    for name, tensor in weights(whole.checkpoint).items():
+        assert tensor.allclose(weights(resumed.checkpoint)[name], atol=1e-5), name
+
+
+def test_another_config_does_not_go_on_from_the_old_state(tiny_llama: Path, pairs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(Stop):
+        train(config(tiny_llama), pairs, out, progress=stop_at(2), save_seconds=0)
+    assert list((out / "state").glob("*/checkpoint-1"))
+    train(config(tiny_llama, beta=0.2), pairs, out)
+    assert logged(out)[0]["rewards/margins"] == pytest.approx(0, abs=1e-4)
+
+
+def test_the_loss_is_the_formula(tiny_llama: Path, pairs: Path, tmp_path: Path) -> None:
+    """The loss that TRL logs at step 2 is ours, of the policy after step 1 against the untrained model."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    out = tmp_path / "out"
+    settings = config(tiny_llama, epochs=2, batch_size=8, micro_batch_size=8, nll_weight=0.7)
+    with pytest.raises(Stop):
+        train(settings, pairs, out, progress=stop_at(2), save_seconds=0)
+    policy_folder = next((out / "state").glob("*/checkpoint-1"))
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+
+    def read(folder: Path, side: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-probabilities and mask, each (pairs, tokens - 1)."""
+        model = AutoModelForCausalLM.from_pretrained(folder).eval()
+        logps, masks = torch.zeros(len(FRUIT), 200), torch.zeros(len(FRUIT), 200)
+        for number, fruit in enumerate(FRUIT):
+            stops = frozenset(chat.stop_ids(tokenizer))
+            row = encode_pair(tokenizer, Pair.model_validate(pair(fruit)), stops)
+            ids = torch.tensor([row["prompt_ids"] + row[side]])
+            found = token_logps(model(ids).logits, ids)[0]
+            logps[number, : len(found)] = found
+            masks[number, len(row["prompt_ids"]) - 1 : len(found)] = 1
+        return logps, masks
+
+    with torch.inference_mode():
+        read_all = {(f, s): read(f, s) for f in (policy_folder, tiny_llama) for s in ("chosen_ids", "rejected_ids")}
+    summed = [(logps * mask).sum(1) for logps, mask in read_all.values()]
+    nll = nll_loss(*read_all[policy_folder, "chosen_ids"])
+    step = logged(out)[1]
+    assert step["nll"] == pytest.approx(nll.item(), rel=1e-4)
+    assert step["loss"] == pytest.approx((dpo_loss(*summed, beta=0.1).mean() + 0.7 * nll).item(), rel=1e-4)
+
+
+def test_nll_keeps_chosen_likely(tiny_llama: Path, pairs: Path, tmp_path: Path) -> None:
+    for weight in (0.0, 1.0):
+        train(config(tiny_llama, epochs=2, nll_weight=weight), pairs, tmp_path / str(weight))
+    without, with_nll = logged(tmp_path / "0.0"), logged(tmp_path / "1.0")
+    assert with_nll[0]["loss"] == pytest.approx(without[0]["loss"] + without[0]["nll"], rel=1e-3)
+    assert with_nll[-1]["nll"] < without[-1]["nll"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_lora_leaves_an_adapter_and_a_merged_checkpoint(
+    tiny_llama: Path, pairs: Path, tmp_path: Path, dtype: str
+) -> None:
+    import torch
+
+    settings = config(tiny_llama, lora={"rank": 4, "alpha": 8}, dtype=dtype, epochs=2)
+    summary = train(settings, pairs, tmp_path / "out")
+    assert summary.metrics["rewards/margins"] > 0
+    assert (tmp_path / "out" / "adapter" / "adapter_model.safetensors").is_file()
+    before, after = weights(tiny_llama), weights(summary.checkpoint)
+    assert before.keys() == after.keys()
+    assert {tensor.dtype for tensor in after.values()} == {getattr(torch, dtype)}
+    changed = {name for name in before if not before[name].allclose(after[name].float(), atol=1e-2)}
+    assert changed
+    assert all("_proj" in name for name in changed)
+    _loads(summary)
+
+
+def test_full_bfloat16_moves_weights_that_bfloat16_would_round_back(
+    tiny_llama: Path, pairs: Path, tmp_path: Path
+) -> None:
+    """With bfloat16 weights a step of 1e-6 changes nothing, whatever the learning: they stay float32 while trained."""
+    out = tmp_path / "out"
+    settings = config(tiny_llama, dtype="bfloat16", learning_rate=1e-6, batch_size=8, epochs=2)
+    with pytest.raises(Stop):
+        train(settings, pairs, out, progress=stop_at(2), save_seconds=0)
+    before, after = weights(tiny_llama), weights(next((out / "state").glob("*/checkpoint-1")))
+    name = "model.layers.0.mlp.up_proj.weight"
+    assert 0 < (before[name] - after[name]).abs().max() < 1e-5
+
+
+def test_too_long_pairs_are_counted(tiny_llama: Path, pairs: Path, tmp_path: Path) -> None:
+    with pairs.open("a") as file:
+        file.write(json.dumps(pair("banana" * 50)) + "\n")
+    summary = train(config(tiny_llama, max_steps=1), pairs, tmp_path / "out")
+    assert (summary.pairs, summary.too_long, summary.steps) == (8, 1, 1)
+
+
+def test_nothing_to_train_on(tiny_llama: Path, pairs: Path, tmp_path: Path) -> None:
+    with pytest.raises(NothingToDoError, match=r"no pairs \(8 are longer than train.max_length\)"):
+        train(config(tiny_llama, max_length=10), pairs, tmp_path / "out")
+    pairs.write_text("")
+    with pytest.raises(NothingToDoError, match="nothing to train on, no pairs\\."):
+        train(config(tiny_llama), pairs, tmp_path / "out")
+
+
+def test_a_malformed_line_is_named(tiny_llama: Path, pairs: Path, tmp_path: Path) -> None:
+    with pairs.open("a") as file:
+        file.write("{]\n")
+    with pytest.raises(InputError, match=r"records\.jsonl line 9"):
+        train(config(tiny_llama), pairs, tmp_path / "out")
+
+
+def test_a_model_that_is_not_there_is_named(pairs: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="train.model"):
+        train(config(Path("gpt-model-name")), pairs, tmp_path / "out")
+
+
+def test_a_training_that_diverges_says_so(tiny_llama: Path, pairs: Path, tmp_path: Path) -> None:
+    with pytest.raises(AutoIFError, match="diverged at step"):
+        train(config(tiny_llama, learning_rate=1e30, epochs=2), pairs, tmp_path / "out")
+
+
+def test_the_libraries_bars_are_back_afterwards(tiny_llama: Path, pairs: Path, tmp_path: Path) -> None:
+    train(config(tiny_llama, max_steps=1), pairs, tmp_path / "out")
+    assert "TQDM_DISABLE" not in os.environ
