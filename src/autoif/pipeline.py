@@ -72,7 +72,7 @@ class Run:
         stats = journal.seal(sift)
         dropped = ", ".join(f"{count} {reason}" for reason, count in stats["dropped"].items())
         self.console.print(
-            f"{name}: kept {stats['kept']} of {stats['in']}" + (f" (dropped: {dropped})" * bool(dropped))
+            f"{name}: {stats['in']} in, {stats['kept']} kept" + (f" (dropped: {dropped})" * bool(dropped))
         )
 
 

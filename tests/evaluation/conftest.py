@@ -36,3 +36,20 @@ def hellaswag_data():
     if not path.exists():
         pytest.skip(f"needs HellaSwag's validation set in {path}")
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_policy(tiny_llama, tmp_path_factory):
+    """The tiny model after a training that went wild: far from its reference, so that mistakes show."""
+    torch = pytest.importorskip("torch")
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = tmp_path_factory.mktemp("tiny_policy")
+    model = AutoModelForCausalLM.from_pretrained(tiny_llama, dtype=torch.float32)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights += 0.3 * torch.randn_like(weights)
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tiny_llama).save_pretrained(folder)
+    return folder

@@ -8,45 +8,18 @@ from autoif import chat
 from autoif.errors import InputError
 from autoif.evaluation.compare import Comparison, Reading, Span, Token, compare
 from autoif.evaluation.compare_view import render_html, render_terminal
+from autoif.prompts import user
 
 torch = pytest.importorskip("torch", reason="needs the extra `train`")
 transformers = pytest.importorskip("transformers", reason="needs the extra `train`")
 
-TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 PROMPT = "Say hello to the world, please."
 COMPLETION = "Hello, café 🙂!\n\nBye\ttwice <b>&amp;"
 
 
-def save_model(folder, seed, texts=("hello world hello there", "say hello please")):
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    special = ["<|im_start|>", "<|im_end|>", "<pad>"]
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    bpe.train_from_iterator(
-        texts,
-        trainers.BpeTrainer(vocab_size=290, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
-    )
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<pad>")
-    tokenizer.chat_template = TEMPLATE
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(seed)
-    config = transformers.LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2
-    )
-    config.initializer_range = 0.5  # far from uniform, so that mistakes show
-    transformers.LlamaForCausalLM(config).save_pretrained(folder)
-    return str(folder)
-
-
 @pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    return [save_model(tmp_path_factory.mktemp(name), seed) for name, seed in (("policy", 1), ("reference", 2))]
+def models(tiny_policy, tiny_llama):
+    return str(tiny_policy), str(tiny_llama)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +38,7 @@ def plain_logprobs(folder, text, count):
 
 
 def test_equals_a_plain_computation(models, comparison):
-    text = f"{comparison.prompt}{COMPLETION}<|im_end|>"
+    text = f"{comparison.prompt}{COMPLETION}<|eot_id|>"
     count = len(comparison.tokens)
     for folder, ours in zip(models, ("policy", "reference"), strict=True):
         found = [getattr(token, ours).logprob for token in comparison.tokens]
@@ -75,9 +48,9 @@ def test_equals_a_plain_computation(models, comparison):
     assert abs(comparison.total) > 0.1
 
 
-def test_the_text_comes_back_whole_with_its_end_of_turn(comparison):
-    assert "".join(span.text for span in comparison.spans) == f"{COMPLETION}<|im_end|>"
-    assert comparison.prompt == f"<|im_start|>user\n{PROMPT}<|im_end|>\n<|im_start|>assistant\n"
+def test_the_text_comes_back_whole_with_its_end_of_turn(comparison, tokenizer):
+    assert "".join(span.text for span in comparison.spans) == f"{COMPLETION}<|eot_id|>"
+    assert comparison.prompt == chat.render(tokenizer, [user(PROMPT)])
 
 
 def test_tokens_of_one_character_are_one_span(comparison):
@@ -102,9 +75,12 @@ def test_a_model_against_itself_differs_nowhere(models):
 
 
 def test_models_with_other_tokens_are_refused(models, tmp_path):
-    other = save_model(tmp_path / "other", 1, texts=("completely different words", "in another language"))
+    other = transformers.AutoTokenizer.from_pretrained(models[1])
+    other.add_tokens(["hello"])
+    other.save_pretrained(tmp_path)
+    transformers.AutoModelForCausalLM.from_pretrained(models[1]).save_pretrained(tmp_path)
     with pytest.raises(InputError, match="different tokens"):
-        compare(models[0], other, PROMPT, COMPLETION)
+        compare(models[0], str(tmp_path), PROMPT, COMPLETION)
 
 
 def test_an_empty_completion_is_refused_before_a_model_is_loaded():

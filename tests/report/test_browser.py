@@ -24,7 +24,7 @@ def test_entries_fit_into_the_room_and_no_reason_crowds_out_another(tmp_path: Pa
 
 def test_markup_counts_as_what_it_takes_on_the_page(tmp_path: Path) -> None:
     run = RunFolder(write_run(tmp_path / "run", queries=7, stages=1))
-    (run.stage("queries") / "dropped.jsonl").write_text(
+    (run.folder("queries") / "dropped.jsonl").write_text(
         "".join(f'{{"unit": {i}, "reason": "too_short", "what": {{"text": "{"<" * 2900}"}}}}\n' for i in range(30))
     )
     entries = choose_entries(run, tally(run, 10), 200_000)
@@ -36,7 +36,7 @@ def test_a_sample_is_the_smallest_ids_with_all_their_completions(plain: Path) ->
     run = RunFolder(plain)
     everything, some = tally(run, 1000), tally(run, 5)
     assert list(some.subjects) == sorted(everything.subjects)[:5]
-    assert some.instructions == 60
+    assert some.origins.total() == 60
     assert all(some.subjects[id].answers == everything.subjects[id].answers for id in some.subjects)
     assert some.pass_rates == everything.pass_rates
 
@@ -63,7 +63,7 @@ def test_filters_offer_what_is_there_with_its_numbers(plain: Path) -> None:
 def test_at_most_so_many_examples_of_a_reason(tmp_path: Path) -> None:
     run = RunFolder(write_run(tmp_path / "run", queries=7, stages=1))
     lines = [f'{{"unit": {i}, "reason": "too_short", "what": {{"text": "q{i}"}}}}\n' for i in range(100)]
-    path = run.stage("queries") / "dropped.jsonl"
+    path = run.folder("queries") / "dropped.jsonl"
     path.write_text("".join(lines))
     drawn = run.examples("queries", PER_REASON)["too_short"]
     path.write_text("".join(reversed(lines)))

@@ -155,7 +155,7 @@ def test_the_same_run_makes_the_same_bytes_in_any_order_of_records(tmp_path: Pat
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no run directory"):
+    with pytest.raises(InputError, match="not a run directory"):
         write_report(tmp_path)
 
 

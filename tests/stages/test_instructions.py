@@ -68,9 +68,14 @@ def test_a_lost_reply_is_a_drop():
 
 
 def test_examples_rotate_among_a_few_orders():
-    orders = {tuple(seed.name for seed in examples(unit, 4, 3, seed=0)) for unit in range(30)}
-    assert len(orders) == 3
-    assert examples(0, 4, 3, seed=0) == examples(3, 4, 3, seed=0)
+    asked = []
+    config = parse_config({"instructions": {"orders": 3}}, "test")
+    engine = ScriptedEngine(lambda request: asked.append(request) or "Use no commas.")
+    list(instructions(((n, (query(n),)) for n in range(30)), config, engine))
+    prefixes = {tuple(message["content"] for message in request.messages[:-1]) for request in asked}
+    assert len(prefixes) == 3
+    assert asked[0].messages[:-1] == asked[3].messages[:-1]
+    assert len(examples(0, 4, seed=0)) == 4
 
 
 def test_paper_mode_attaches_queries_to_each_rewrite_and_brings_all_seeds():

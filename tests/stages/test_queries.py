@@ -118,10 +118,10 @@ def test_any_text_gives_one_outcome_that_can_be_written(texts):
 @pytest.mark.skipif(not SHARED.exists(), reason="needs the prompts in ../shared/data/queries")
 @pytest.mark.parametrize(
     ("file", "foreign"),
-    [("arena_hard_v0.1_500", 0), ("open_instruct_tulu1_eval_prompts", 0), ("oasst_model_eval_prompts", 50)],
+    [("arena_hard_v0.1_500", 0), ("open_instruct_tulu1_eval_prompts", 0), ("oasst_model_eval_prompts", 54)],
 )
 def test_real_english_prompts_are_not_taken_for_another_language(file, foreign):
-    """50 of the oasst prompts are in other languages, one English one looks Dutch to the detector."""
+    """54 of the oasst prompts are in other languages; one English one looks Dutch to the detector."""
     lines = (SHARED / f"{file}.jsonl").read_text(encoding="utf-8").splitlines()
     outcomes = run([json.loads(line)["query"] for line in lines], min_chars=1, max_chars=100_000)
-    assert reasons(outcomes).count("wrong_language") <= foreign + 1
+    assert foreign - 2 <= reasons(outcomes).count("wrong_language") <= foreign + 1

@@ -2,8 +2,9 @@
 
 from autoif.config import EngineConfig
 from autoif.engines.base import Engine, Reply, Request, Sampling, ask
+from autoif.engines.inventory import available
 
-__all__ = ["Engine", "EngineConfig", "Reply", "Request", "Sampling", "ask", "load_engine"]
+__all__ = ["Engine", "EngineConfig", "Reply", "Request", "Sampling", "ask", "available", "load_engine"]
 
 
 def load_engine(config: EngineConfig) -> Engine:

@@ -123,11 +123,11 @@ class Tokenizer:
 
 
 def _load(config: EngineConfig) -> Any:
+    path = _weights(models.fetch_model(config.model))
     try:
         import openvino_genai
     except ImportError:
         raise MissingExtraError("openvino-genai", "local") from None
-    path = _weights(models.fetch_model(config.model))
     scheduler = openvino_genai.SchedulerConfig()
     scheduler.enable_prefix_caching = True
     scheduler.cache_size = config.options.get("cache_gb", CACHE_GB)

@@ -152,6 +152,7 @@ def load(config: EngineConfig) -> tuple[Any, Any]:
 
     Raises MissingExtraError, EngineUnavailableError or InputError.
     """
+    source, extra = _source(config.model)
     try:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -159,7 +160,6 @@ def load(config: EngineConfig) -> tuple[Any, Any]:
     except ImportError:
         raise MissingExtraError("transformers with torch", "local") from None
     disable_progress_bar()
-    source, extra = _source(config.model)
     device = _device(config.device)
     dtype = "auto" if config.dtype == "auto" else getattr(torch, config.dtype)
     if config.dtype == "auto" and (device == "cpu" or extra):

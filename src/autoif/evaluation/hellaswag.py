@@ -135,14 +135,15 @@ def _source(data: str) -> dict[str, Any]:
     """Where the rows come from. A local file is checked first, so that a broken line is named."""
     if not (Path(data).exists() or data.endswith((".jsonl", ".json"))):
         return {"dataset_path": data}
-    if not [_check_row(where, row) for where, row in read_objects(Path(data))]:
+    if not sum(_is_row(row, where) for where, row in read_objects(Path(data))):
         raise InputError(f"{data}: holds no rows; give HellaSwag's validation set as JSONL.")
     return {"dataset_path": "json", "dataset_kwargs": {"data_files": {"validation": str(Path(data).absolute())}}}
 
 
-def _check_row(where: str, row: dict[str, Any]) -> None:
+def _is_row(row: dict[str, Any], where: str) -> bool:
     if not all(isinstance(row.get(field), kind) for field, kind in FIELDS.items()):
         raise InputError(f"{where}: expected a row of HellaSwag with {', '.join(FIELDS)}; mend or remove the line.")
+    return True
 
 
 def _reader(model: Any, tokenizer: Any, batch_size: int) -> Any:

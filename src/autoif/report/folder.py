@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from autoif.records import Record
+from autoif.rundir import NAMES, RunDirectory
 from autoif.store import Stage
 
 R = TypeVar("R", bound=Record)
@@ -59,23 +60,23 @@ class Example:
     what: Any
 
 
-class RunFolder:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.config = section(read_json(path / "config.json"), "config")
+class RunFolder(RunDirectory):
+    """A run directory that answers whatever state it is in. Raises InputError for a folder that is none."""
 
-    def stage(self, name: str) -> Path:
-        return self.path / f"{list(STAGES).index(name) + 1:02d}_{name}"
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.about = self.saved()
+        self.config = section(self.about, "config")
 
     def has(self, name: str) -> bool:
-        return (self.stage(name) / "records.jsonl").exists()
+        return (self.folder(name) / "records.jsonl").exists()
 
     def records(self, name: str, model: type[R]) -> Iterator[R]:
         """Streams a stage's records; none when the stage is missing. Raises InputError on a damaged line."""
-        return iter(Stage(self.stage(name), model)) if self.has(name) else iter(())
+        return iter(Stage(self.folder(name), model)) if self.has(name) else iter(())
 
     def count(self, name: str) -> Count:
-        folder, number = self.stage(name), list(STAGES).index(name) + 1
+        folder, number = self.folder(name), NAMES.index(name) + 1
         if not folder.exists():
             return Count(name, number, "missing")
         done = (folder / "done").exists()
@@ -95,7 +96,7 @@ class RunFolder:
     def examples(self, name: str, per_reason: int) -> dict[str, list[Example]]:
         """By reason, at most `per_reason` drops, drawn by a checksum of the line: the same on every call."""
         drawn: dict[str, list[tuple[int, int, Example]]] = {}
-        for place, line in enumerate(lines(self.stage(name) / "dropped.jsonl")):
+        for place, line in enumerate(lines(self.folder(name) / "dropped.jsonl")):
             drop = _object(line)
             example = Example(name, str(drop.get("reason")), whole(drop.get("unit")), drop.get("what"))
             heap = drawn.setdefault(example.reason, [])

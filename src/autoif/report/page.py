@@ -12,14 +12,13 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from autoif.errors import InputError
 from autoif.records import clean
 from autoif.report import words
 from autoif.report.browser import choices, choose_entries, outcome_choices
 from autoif.report.entries import UNKNOWN, VERDICTS, Entry
 from autoif.report.figures import Histogram, bins, histogram
-from autoif.report.folder import STAGES, Count, RunFolder, read_json, section
-from autoif.report.results import evaluation, samples, training
+from autoif.report.folder import STAGES, Count, RunFolder, section
+from autoif.report.results import Row, Table, evaluation, lengths, samples, training
 from autoif.report.tally import Tally, tally
 from autoif.report.text import page_json
 from autoif.store import write_atomically
@@ -38,11 +37,9 @@ def write_report(run: Path) -> Path:
     The file opens from disk and stays under 10 MB: of a large run, a sample of the instructions is shown, the same on
     every call. Raises InputError when `run` is no run directory or holds a damaged record.
     """
-    if not (run / "config.json").exists() and not any(RunFolder(run).stage(name).exists() for name in STAGES):
-        raise InputError(f"{run}: is no run directory; give the folder that `autoif run` made, such as runs/demo.")
-    target = run / "report.html"
-    write_atomically(target, clean(render(RunFolder(run))))
-    return target
+    folder = RunFolder(run)
+    write_atomically(folder.report_path, clean(render(folder)))
+    return folder.report_path
 
 
 def render(run: RunFolder) -> str:
@@ -62,19 +59,27 @@ def render(run: RunFolder) -> str:
             counts=counts,
             stages=STAGES,
             spent=_spent(counts),
-            headline=next((row for row in tables[0] if row.name == "heldout"), tables[0][0]) if tables else None,
+            headline=_headline(tables),
             distributions=_distributions(found),
             completions=found.tokens.total(),
             outcomes=outcome_choices(entries, counts),
             filters={key: choices(entries, key) for key in ("origin", "kind", "split")},
             shown=sum(entry["outcome"].startswith("kept/") for entry in entries),
-            instructions=found.instructions,
+            instructions=found.origins.total(),
+            origins=found.origins,
             data=Markup(page_json(_data(entries))),
             training=training(run),
             evaluation=tables,
+            lengths=lengths(run),
             samples=samples(run, SAMPLES),
         )
     )
+
+
+def _headline(tables: list[Table]) -> Row | None:
+    """The held-out instructions, or else the first benchmark."""
+    rows = tables[0].rows if tables else ()
+    return next((row for row in rows if row.name == "heldout"), rows[0] if rows else None)
 
 
 def _environment() -> Environment:
@@ -122,12 +127,11 @@ def _data(entries: list[Entry]) -> dict[str, Any]:
 
 
 def _about(run: RunFolder) -> dict[str, Any]:
-    saved = read_json(run.path / "config.json")
     return {
         "name": run.path.resolve().name,
-        "created": str(saved.get("created") or ""),
-        "commit": str(saved.get("git_commit") or ""),
-        "versions": section(saved, "versions"),
+        "created": str(run.about.get("created") or ""),
+        "commit": str(run.about.get("git_commit") or ""),
+        "versions": section(run.about, "versions"),
         "config": yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
         "writer": str(section(run.config, "writer").get("model") or ""),
         "policy": str(section(run.config, "policy").get("model") or ""),

@@ -39,15 +39,15 @@ CURVES: tuple[tuple[str, str, dict[str, str]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the evaluation table. Rates are shares; low and high bound the difference at 95 %."""
+    """One line of an evaluation table. Scores are shares; low and high bound the difference at 95 %."""
 
-    group: str
     name: str
     n: int
     reference: float
     policy: float
     low: float | None = None
     high: float | None = None
+    metric: str = ""
 
     @property
     def difference(self) -> float:
@@ -59,6 +59,27 @@ class Row:
         if self.low is None or self.high is None:
             return "open"
         return "better" if self.low > 0 else "worse" if self.high < 0 else "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of one kind: all benchmarks, or the parts of `benchmark`."""
+
+    benchmark: str
+    part: str
+    """benchmark, metric, kind or split."""
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Mean words an answer, and the share of answers that were cut at the longest reply."""
+
+    benchmark: str
+    reference_words: float
+    policy_words: float
+    reference_cut: float
+    policy_cut: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +105,7 @@ class Samples:
 
 
 def training(run: RunFolder) -> list[Curves]:
-    steps = list(objects(run.stage("train") / "metrics.jsonl"))
+    steps = list(objects(run.folder("train") / "metrics.jsonl"))
     for place, metrics in enumerate(steps):
         metrics.setdefault("step", place + 1)
     drawn = (
@@ -97,31 +118,45 @@ def _points(steps: list[dict[str, Any]], key: str) -> list[tuple[float, float]]:
     return [(m["step"], m[key]) for m in steps if is_number(m.get("step")) and is_number(m.get(key))]
 
 
-def evaluation(run: RunFolder) -> list[list[Row]]:
-    """Tables: every benchmark as a whole, then each benchmark's kinds and splits, what got worse first."""
-    scores = read_json(run.stage("evaluate") / "scores.json")
-    wholes = [row for name in scores for row in _rows("", {name: scores[name]})]
-    parts = [
-        sorted(_rows(name, section(section(scores, name), f"by_{part}")), key=lambda row: row.difference)
-        for name in scores
-        for part in ("kind", "split")
-    ]
-    return [table for table in (wholes, *parts) if table]
+def evaluation(run: RunFolder) -> list[Table]:
+    """Tables: every benchmark as a whole, then each one's metrics, kinds and splits, what got worse first."""
+    scores = read_json(run.folder("evaluate") / "scores.json")
+    tables = [Table("", "benchmark", tuple(row for name in scores for row in _rows({name: scores[name]})))]
+    for name in scores:
+        for part, key in (("metric", "metrics"), ("kind", "by_kind"), ("split", "by_split")):
+            rows = sorted(_rows(section(section(scores, name), key)), key=lambda row: row.difference)
+            tables.append(Table(name, part, tuple(rows)))
+    return [table for table in tables if table.rows]
 
 
-def _rows(group: str, scores: dict[str, Any]) -> Iterator[Row]:
+def lengths(run: RunFolder) -> list[Lengths]:
+    """How long the answers of both are, which shows a policy that only writes more."""
+    scores = read_json(run.folder("evaluate") / "scores.json")
+    found = []
+    for name in scores:
+        words, cut = (section(section(scores, name), key) for key in ("mean_words", "truncated"))
+        if all(is_number(table.get(side)) for table in (words, cut) for side in ("reference", "policy")):
+            found.append(Lengths(name, words["reference"], words["policy"], cut["reference"], cut["policy"]))
+    return found
+
+
+def _rows(scores: dict[str, Any]) -> Iterator[Row]:
     for name, score in scores.items():
         if isinstance(score, dict) and is_number(score.get("policy")) and is_number(score.get("reference")):
             interval = section(score, "difference")
             low, high = (interval[k] if is_number(interval.get(k)) else None for k in ("low", "high"))
-            yield Row(group, name, whole(score.get("n")), score["reference"], score["policy"], low, high)
+            yield Row(name, whole(score.get("n")), score["reference"], score["policy"], low, high, _metric(score))
+
+
+def _metric(score: dict[str, Any]) -> str:
+    return shown(str(score.get("metric", "")), 60).replace("_", " ")
 
 
 def samples(run: RunFolder, each: int) -> list[Samples]:
     """Before and after: `each` samples that got worse, better, and stayed, drawn by a checksum of their id."""
     totals: Counter[str] = Counter()
     drawn: dict[str, list[tuple[int, int, Sample]]] = {name: [] for name in ("worse", "better", "same")}
-    for place, line in enumerate(objects(run.stage("evaluate") / "samples" / "heldout.jsonl")):
+    for place, line in enumerate(objects(run.folder("evaluate") / "samples" / "heldout.jsonl")):
         sample = _sample(line)
         change = sample.policy_rate - sample.reference_rate
         name = "worse" if change < 0 else "better" if change > 0 else "same"

@@ -49,8 +49,8 @@ class Subject:
 class Tally:
     subjects: dict[str, Subject]
     """A sample of the instructions, by id."""
-    instructions: int
-    """How many instructions the sample was drawn from."""
+    origins: Counter[str]
+    """All the instructions that the sample was drawn from, by who wrote them."""
     pass_rates: Counter[int] = field(default_factory=Counter)
     """Completions by tenths of their pass rate."""
     agreements: Counter[int] = field(default_factory=Counter)
@@ -82,16 +82,15 @@ def tally(run: RunFolder, sample: int) -> Tally:
 
     The sample is those with the smallest ids. Ids are hashes, so it is drawn evenly, and the same on every call.
     """
-    total = 0
+    origins: Counter[str] = Counter()
 
     def counted() -> Iterator[VerifiedInstruction | Candidates]:
-        nonlocal total
         for record in _instructions(run):
-            total += 1
+            origins[record.instruction.origin] += 1
             yield record
 
     drawn = heapq.nsmallest(sample, counted(), key=lambda record: record.id)
-    found = Tally({record.id: Subject(record.id, record) for record in drawn}, total)
+    found = Tally({record.id: Subject(record.id, record) for record in drawn}, origins)
     for answer in _answers(run):
         found.add(answer)
     for pair in run.records("pairs", PreferencePair):

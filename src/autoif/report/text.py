@@ -14,7 +14,12 @@ from autoif.records import clean
 _BIDI = {0x202A: "LRE", 0x202B: "RLE", 0x202C: "PDF", 0x202D: "LRO", 0x202E: "RLO"}
 _BIDI |= {0x2066: "LRI", 0x2067: "RLI", 0x2068: "FSI", 0x2069: "PDI"}
 _PICTURES = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\t\n"}
-_VISIBLE = _PICTURES | {0x7F: "␡"} | {code: f"⟦{name}⟧" for code, name in _BIDI.items()}
+_VISIBLE = (
+    _PICTURES
+    | dict.fromkeys(range(0x80, 0xA0), "\ufffd")
+    | {0x7F: "␡"}
+    | {code: f"⟦{name}⟧" for code, name in _BIDI.items()}
+)
 
 _CLASSES: tuple[tuple[_TokenType, str], ...] = (
     (Comment, "c"),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import select
+import site
 import subprocess
 import sys
+import sysconfig
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +23,7 @@ from autoif.sandbox.jobs import RESULT_HEADER, Job, encode_job
 START_SECONDS = 60.0
 GRACE_SECONDS = 10.0
 """How much longer than a function's budget a zygote may be silent before it is taken for dead."""
-AHEAD_TASKS, AHEAD_BYTES = 16, 1 << 20
+AHEAD_TASKS, AHEAD_BYTES = 64, 1 << 20
 """How many tasks and unsent bytes may wait at one worker."""
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from inside.zygote import main; main()"
 
@@ -36,7 +39,6 @@ class Settings:
     memory_mb: int = 1024
     mode: Mode = "strict"
     preload: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
 
@@ -61,13 +63,14 @@ class Worker:
         self.deadline = 0.0
         self._out = bytearray()
         self._in = bytearray()
-        told = json.dumps({**asdict(settings), "hash_seed": hash_seed})
+        told = json.dumps({**asdict(settings), "hash_seed": hash_seed, "paths": library_paths(settings)})
         self._process = subprocess.Popen(
             [sys.executable, "-s", "-P", "-S", "-B", "-W", "ignore", "-c", BOOT, str(Path(__file__).parent), told],
-            env={"PYTHONHASHSEED": str(hash_seed)}, cwd="/", bufsize=0,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env={"PYTHONHASHSEED": str(hash_seed)} | data_paths(settings), cwd="/", bufsize=0,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self.stdin, self.stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
         os.set_blocking(self.stdin, False)
         os.set_blocking(self.stdout, False)
@@ -102,11 +105,9 @@ class Worker:
         self.push()
 
     def push(self) -> None:
-        """Writes what the pipe takes now. Raises BrokenPipeError when the zygote is gone."""
-        try:
+        """Writes what the pipe takes now. That the zygote is gone shows when its answers are read."""
+        with suppress(BlockingIOError, BrokenPipeError):
             del self._out[: os.write(self.stdin, self._out)]
-        except BlockingIOError:
-            pass
 
     def take(self) -> list[tuple[Task, bytes]]:
         """Answers that have arrived. Raises EOFError when the zygote is gone or talks nonsense."""
@@ -127,10 +128,9 @@ class Worker:
 
     def close(self) -> None:
         """Ends the zygote and all it started."""
-        self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
-                pipe.close()
+                pipe.close()  # the guardian takes it from here
         self._process.wait()
 
     def _receive(self) -> bool:
@@ -143,3 +143,14 @@ class Worker:
 
     def _restart_clock(self) -> None:
         self.deadline = time.monotonic() + self.settings.function_seconds + GRACE_SECONDS
+
+
+def library_paths(settings: Settings) -> list[str]:
+    """Where the libraries to preload are installed."""
+    schemes = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), site.getusersitepackages()]
+    return list(dict.fromkeys(schemes)) if settings.preload else []
+
+
+def data_paths(settings: Settings) -> dict[str, str]:
+    """The one variable that libraries may need to find their data."""
+    return {k: v for k, v in os.environ.items() if k == "NLTK_DATA" and "nltk" in settings.preload}

@@ -207,4 +207,24 @@ def evaluate(response: str) -> bool:
         boundary=lambda: [("See https:// for more.", False), ("http://redcross.org", False), ("https://a.org", True)],
         general=False,
     ),
+    Seed(
+        name="no_first_person",
+        kind="keywords",
+        query="Is it better to rent or to buy a flat?",
+        instruction='Do not talk about yourself: avoid "I", "me", "my" and "mine", also in forms such as "I\'m".',
+        verifier=r"""
+def evaluate(response: str) -> bool:
+    import re
+    # An apostrophe ends a word here, so "I'm" and "I've" contain the word "i".
+    words = re.findall(r"[^\W_]+", response.lower())
+    return bool(words) and not {"i", "me", "my", "mine"} & set(words)
+""",
+        cases=lambda: [
+            ("Renting keeps you free, buying pays off after ten years or so.", True),
+            ("It depends on how long you stay.", True),
+            ("I would rent.", False),
+            ("In my view, buying pays off.", False),
+        ],
+        boundary=lambda: [("Buy if you can. I’m sure.", False), ("Mind the time limit.", True), ("", False)],
+    ),
 )

@@ -213,4 +213,24 @@ def evaluate(response: str) -> bool:
         ],
         general=False,
     ),
+    Seed(
+        name="first_letter",
+        kind="letters",
+        query="What makes a good leader?",
+        instruction='Begin your answer with a word whose first letter is "$letter", small or capital.',
+        verifier=r"""
+def evaluate(response: str) -> bool:
+    # Skip quotation marks, bold marks and the like in front of the first letter.
+    first = next((c for c in response if c.isalpha()), "")
+    return first.lower() == $letter
+""",
+        parameters={"letter": ("a", "t", "s")},
+        cases=lambda letter: [
+            (f'"{letter.upper()}" is for listening, one might say.', True),
+            ({"a": "A", "t": "The", "s": "Such a"}[letter] + " leader listens first.", True),
+            ("Good leaders listen first.", False),
+            ("Leaders listen, always, to the same people.", False),
+        ],
+        boundary=lambda letter: [(f"**{letter}nd so on.**", True), (f"1. {letter}", True), (f"B{letter}", False)],
+    ),
 )

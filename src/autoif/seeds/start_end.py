@@ -12,11 +12,11 @@ SEEDS = (
         verifier=r"""
 def evaluate(response: str) -> bool:
     import re
-    # The first word, past quotation or bold marks; capitals do not matter. "Well-known" is not "well".
+    # The first word, past quotation or bold marks; capitals do not matter. "Yes-men" is not "yes".
     words = re.findall(r"[^\W_]+(?:[-'’][^\W_]+)*", response.lower())
     return bool(words) and words[0] == $word.lower()
 """,
-        parameters={"word": ("Honestly", "Well", "Yes", "Imagine")},
+        parameters={"word": ("Honestly", "The", "Yes", "Imagine")},
         cases=lambda word: [
             (f"{word}, it depends on what you want to read.", True),
             (f"{word}: Latin helps with many languages.", True),

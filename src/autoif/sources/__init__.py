@@ -31,7 +31,7 @@ def read_source(config: QueriesConfig, seed: int) -> Iterator[Conversation]:
     if config.source and path.exists():
         local = _local(path, config)
         return _shuffled(local, seed) if config.shuffle else local
-    if is_data_file(path) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", config.source, re.ASCII):
+    if is_data_file(path) or not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", config.source, re.ASCII):
         raise InputError(
             f"queries.source: {config.source!r} does not exist; "
             "give `builtin`, a file, a folder, or a Hugging Face data set id."

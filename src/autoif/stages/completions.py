@@ -15,14 +15,14 @@ Unit = tuple[int, VerifiedInstruction]
 def completions(units: Iterable[Unit], config: Config, policy: Engine) -> Iterator[Outcome[Completion]]:
     """One unit is a verified instruction with its queries; held-out instructions pass through unanswered."""
 
-    def requests(unit: int, verified: VerifiedInstruction) -> list[Request]:
-        return _requests(unit, verified, config) if verified.split == "train" else []
-
-    for unit, verified, replies in ask(policy, units, requests):
+    for unit, verified, replies in ask(policy, units, lambda unit, verified: requests(unit, verified, config)):
         yield _outcome(unit, verified, replies, config.completions.per_instruction)
 
 
-def _requests(unit: int, verified: VerifiedInstruction, config: Config) -> list[Request]:
+def requests(unit: int, verified: VerifiedInstruction, config: Config) -> list[Request]:
+    """Every sample of every query; none for what is held out."""
+    if verified.split != "train":
+        return []
     wanted = config.completions
     return [
         Request("", [user(_shown(unit, query.text, sample, verified, config))], sampling)

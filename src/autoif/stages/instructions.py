@@ -10,7 +10,7 @@ from string import Template
 from autoif.config import Config
 from autoif.engines import Engine, Reply, Request, Sampling, ask
 from autoif.prompts import assistant, draw, fill, user
-from autoif.records import Drop, Instruction, Outcome, Query, Usage
+from autoif.records import Drop, Instruction, Message, Outcome, Query, Usage
 from autoif.seeds import SEEDS, FilledSeed, Seed
 
 Queries = tuple[Query, ...]
@@ -26,6 +26,9 @@ FORM = re.compile(
 )
 """What an instruction about the form of an answer speaks of. A reply with none of it is taken for an answer."""
 
+NO_INSTRUCTION = re.compile(r"(here\b|sure\b|so\b|i\b|yes\b|what\b|how\b|why\b|who\b|of course\b|.*\?$)", re.IGNORECASE)
+"""How a reply begins (or ends, with a question mark) that speaks to the user instead of telling the assistant."""
+
 
 def instructions(
     units: Iterable[tuple[int, Queries]], config: Config, writer: Engine
@@ -40,20 +43,26 @@ def instructions(
 
 
 def _proactive_requests(unit: int, queries: Queries, config: Config) -> list[Request]:
-    shots = examples(unit, config.instructions.shots, config.instructions.orders, config.seed)
-    turns = [
+    wanted = config.instructions
+    prefix = _shown_turns(unit % wanted.orders, wanted.shots, config.seed)
+    messages = [*prefix, user(fill("instructions", query=queries[0].text))]
+    return [Request("", messages, _sampling(config, unit, sample)) for sample in range(wanted.per_query)]
+
+
+@cache
+def _shown_turns(order: int, shots: int, seed: int) -> tuple[Message, ...]:
+    return tuple(
         turn
-        for seed in shots
-        for turn in (user(fill("instructions", query=seed.query)), assistant(_natural(seed).instruction))
-    ]
-    messages = [*turns, user(fill("instructions", query=queries[0].text))]
-    return [Request("", messages, _sampling(config, unit, sample)) for sample in range(config.instructions.per_query)]
+        for shot in examples(order, shots, seed)
+        for turn in (user(fill("instructions", query=shot.query)), assistant(_natural(shot).instruction))
+    )
 
 
 def _paper_requests(unit: int, queries: Queries, config: Config) -> list[Request]:
-    shots = examples(unit, config.instructions.shots, config.instructions.orders, config.seed, general=True)
-    lines = "\n".join(_natural(seed).instruction for seed in shots)
-    prompt = fill("rewrites", examples=lines, count=config.instructions.rewrites_per_reply)
+    wanted = config.instructions
+    shots = examples(unit % wanted.orders, wanted.shots, config.seed, general=True)
+    lines = "\n".join(_natural(shot).instruction for shot in shots)
+    prompt = fill("rewrites", examples=lines, count=wanted.rewrites_per_reply)
     return [Request("", [user(prompt)], _sampling(config, unit, 0))]
 
 
@@ -108,14 +117,19 @@ def read_instruction(text: str) -> tuple[str, str | None]:
     line = re.sub(r"^(instruction:|[-*•]|\d+[.)])\s*", "", lines[0], flags=re.IGNORECASE).strip().strip('"').strip()
     if not re.search(r"[^\W\d]", line):
         return line, "empty"
-    if len(line) > LONGEST or len(text) > 2 * LONGEST or "```" in text or not FORM.search(line):
+    if (
+        len(line) > LONGEST
+        or len(text) > 2 * LONGEST
+        or "```" in text
+        or not FORM.search(line)
+        or NO_INSTRUCTION.match(line)
+    ):
         return line, "answers_the_query"
     return line, None
 
 
-def examples(unit: int, shots: int, orders: int, seed: int, general: bool = False) -> list[Seed]:
-    """The few-shot seeds of a unit: one of a few fixed draws, so that prefix caching pays (measured: five times)."""
-    order = unit % orders
+def examples(order: int, shots: int, seed: int, general: bool = False) -> list[Seed]:
+    """The few-shot seeds in one of a few fixed draws, so that prefix caching pays (measured: five times)."""
     pool = [s for s in SEEDS if s.general or not general]
     return sorted(pool, key=lambda s: draw(seed, "shots", order, s.name))[:shots]
 
@@ -131,9 +145,10 @@ def _seed_texts() -> frozenset[str]:
 
 
 def _seeds_for(query: Query, config: Config) -> list[Seed]:
-    fitting = [seed for seed in SEEDS if seed.general]
-    ranked = sorted(fitting, key=lambda seed: draw(config.seed, "seed", query.id, seed.name))
-    return ranked[: config.instructions.seeds_per_query]
+    """Different seeds that fit any query, drawn for this one."""
+    pool = [seed for seed in SEEDS if seed.general]
+    count = min(config.instructions.seeds_per_query, len(pool))
+    return [pool.pop(draw(config.seed, "seed", query.id, n) % len(pool)) for n in range(count)]
 
 
 def _seeded(seed: Seed, queries: Queries, config: Config) -> Instruction:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from autoif.config import Config
@@ -14,6 +15,7 @@ from autoif.records import Candidates, Drop, Instruction, Message, Outcome, Test
 from autoif.seeds import SEEDS, FilledSeed
 
 PREFILL = "import re\nimport json\nimport string\n\n\ndef evaluate(response: str) -> bool:\n"
+BY_NAME = {seed.name: seed for seed in SEEDS}
 LONGEST_SOURCE = 20_000
 LONGEST_RESPONSE = 20_000
 """Characters; longer ones are model noise."""
@@ -53,12 +55,14 @@ def verifiers(
 
 def _requests(unit: int, instruction: Instruction, config: Config, writer: Engine) -> list[Request]:
     wanted = config.verifiers
-    shots = _shots(unit, config)
-    functions = _turns("verifiers", shots, lambda shot: shot.verifier.strip()) + [
-        user(fill("verifiers", instruction=instruction.text))
+    order, count = unit % wanted.orders, wanted.cases_per_reply
+    functions = [
+        *_shown_functions(order, wanted.shots, config.seed),
+        user(fill("verifiers", instruction=instruction.text)),
     ]
-    cases = _turns("cases", shots, _case_lines, count=wanted.cases_per_reply) + [
-        user(fill("cases", instruction=instruction.text, count=wanted.cases_per_reply))
+    cases = [
+        *_shown_cases(order, wanted.shots, config.seed, count),
+        user(fill("cases", instruction=instruction.text, count=count)),
     ]
     prefill = PREFILL if writer.supports_prefill else ""
     schema = CASES_SCHEMA if writer.supports_schema else None
@@ -72,20 +76,27 @@ def _sampling(config: Config, unit: int, sample: int) -> Sampling:
     return Sampling(**config.verifiers.sampling.model_dump(), seed=draw(config.seed, "verifiers", unit, sample))
 
 
-def _shots(unit: int, config: Config) -> list[FilledSeed]:
-    order = unit % config.verifiers.orders
-    ranked = sorted(SEEDS, key=lambda seed: draw(config.seed, "verifier shots", order, seed.name))
-    return [seed.fill(**seed.choices()[0]) for seed in ranked[: config.verifiers.shots]]
-
-
-def _turns(
-    prompt: str, shots: Sequence[FilledSeed], reply: Callable[[FilledSeed], str], **fields: int
-) -> list[Message]:
-    return [
+@cache
+def _shown_functions(order: int, shots: int, seed: int) -> tuple[Message, ...]:
+    return tuple(
         turn
-        for shot in shots
-        for turn in (user(fill(prompt, instruction=shot.instruction, **fields)), assistant(reply(shot)))
-    ]
+        for shot in _shots(order, shots, seed)
+        for turn in (user(fill("verifiers", instruction=shot.instruction)), assistant(shot.verifier.strip()))
+    )
+
+
+@cache
+def _shown_cases(order: int, shots: int, seed: int, count: int) -> tuple[Message, ...]:
+    return tuple(
+        turn
+        for shot in _shots(order, shots, seed)
+        for turn in (user(fill("cases", instruction=shot.instruction, count=count)), assistant(_case_lines(shot)))
+    )
+
+
+def _shots(order: int, shots: int, seed: int) -> list[FilledSeed]:
+    ranked = sorted(SEEDS, key=lambda s: draw(seed, "verifier shots", order, s.name))
+    return [shot.fill(**shot.choices()[0]) for shot in ranked[:shots]]
 
 
 def _case_lines(shot: FilledSeed) -> str:
@@ -93,8 +104,7 @@ def _case_lines(shot: FilledSeed) -> str:
 
 
 def _from_seed(instruction: Instruction) -> Candidates:
-    seed = next(seed for seed in SEEDS if seed.name == instruction.seed)
-    filled = seed.fill(**instruction.parameters)
+    filled = BY_NAME[instruction.seed or ""].fill(**instruction.parameters)
     return _candidates(instruction, [filled.verifier], filled.cases, "seed")
 
 

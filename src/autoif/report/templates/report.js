@@ -50,7 +50,7 @@ function matrix(entry, place) {
   if (!groups.length) return "";
   const link = (kind, i) => make("a", { href: `#e${place}-${kind}${i + 1}` }, String(i + 1));
   const head = make("tr", {}, make("td"), ...groups.map(([title, , items]) => make("th", { colspan: items.length, scope: "colgroup" }, title)));
-  const numbers = make("tr", {}, make("td"), ...groups.flatMap(([, kind, items]) => items.map((item, i) => make("th", { scope: "col", class: kind === "a" ? item.fate : "" }, link(kind, i)))));
+  const numbers = make("tr", {}, make("td"), ...groups.flatMap(([, kind, items]) => items.map((item, i) => make("th", { scope: "col", class: item.fate ?? "" }, link(kind, i), kind === "a" ? ` ${FATES[item.fate][0]}` : ""))));
   const expected = groups[0][1] === "c" ? [make("tr", { class: "expected" }, make("th", { scope: "row" }, "said to follow"), ...groups.flatMap(([, kind, items]) => items.map((item) => (kind === "c" ? make("td", {}, item.follows ? "yes" : "no") : make("td")))))] : [];
   const rows = entry.verifiers.map((_, v) => {
     const row = `verifier ${v + 1}`;
@@ -188,17 +188,26 @@ function mark() {
   CSS.highlights.set("found", new Highlight(...ranges.slice(0, 2000)));
 }
 
-/** Shows a curve's values at the step under the pointer. */
-function read(figure, event) {
+/** The step of a figure that is nearest to the pointer, as a place in its list of steps. */
+function nearest(figure, event) {
   const steps = JSON.parse(figure.dataset.steps);
   const box = figure.querySelector("svg").getBoundingClientRect();
-  const [left, right, width] = [46, 330, 340];
-  const share = ((event.clientX - box.left) / box.width * width - left) / (right - left);
+  const [left, right, width] = [46, 330, 340]; // as in figures.py
+  const share = (((event.clientX - box.left) / box.width) * width - left) / (right - left);
   const step = steps[0] + share * (steps.at(-1) - steps[0]);
   const at = steps.reduce((best, value, i) => (Math.abs(value - step) < Math.abs(steps[best] - step) ? i : best), 0);
-  const values = [...figure.querySelectorAll("polyline")].map((line) => [line.dataset.name, JSON.parse(line.dataset.values)[at]]);
-  figure.querySelector(".read").textContent = `step ${steps[at]}: ${values.map(([key, value]) => `${key} ${value?.toPrecision(3) ?? "–"}`).join(", ")}`;
-  figure.querySelector(".read").hidden = false;
+  return [at, steps[at]];
+}
+
+/** Writes each line's value at the pointer into the figure's key, or what stood there when there is no pointer. */
+function read(figure, event) {
+  const [at, step] = event ? nearest(figure, event) : [];
+  const told = figure.querySelectorAll(".key b");
+  for (const [i, line] of figure.querySelectorAll("polyline").entries()) {
+    told[i].dataset.range ??= told[i].textContent;
+    const value = event && JSON.parse(line.dataset.values)[at];
+    told[i].textContent = event ? `${value?.toPrecision(3).replace("-", "−") ?? "–"} at step ${step}` : told[i].dataset.range;
+  }
 }
 
 /** `#browse?outcome=…` sets the filters; links of the funnel use it. */
@@ -228,7 +237,7 @@ document.querySelector(".filters").addEventListener("reset", () => setTimeout(se
 $("next").addEventListener("click", () => more()?.querySelector("summary").focus());
 for (const figure of document.querySelectorAll(".curves")) {
   figure.addEventListener("pointermove", (event) => read(figure, event));
-  figure.addEventListener("pointerleave", () => (figure.querySelector(".read").hidden = true));
+  figure.addEventListener("pointerleave", () => read(figure));
 }
 addEventListener("hashchange", follow);
 addEventListener("keydown", (event) => {

@@ -10,8 +10,11 @@ import ctypes
 import os
 import platform
 import resource
+import signal
 import struct
-from collections.abc import Collection, Iterable
+import sys
+from collections.abc import Collection
+from contextlib import suppress
 
 from . import syscalls
 
@@ -30,7 +33,16 @@ LANDLOCK_CREATE_RULESET, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT_SELF = 444, 445, 4
 LANDLOCK_READ_FILE, LANDLOCK_READ_DIR = 1 << 2, 1 << 3
 # Rights known to each version of Landlock's interface: files (first 13, then refer, truncate, ioctl), network, scopes.
 LANDLOCK_FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
-NAMESPACES = {"user": 0x10000000, "net": 0x40000000, "ipc": 0x08000000, "uts": 0x04000000, "pid": 0x20000000}
+MOUNT_SETATTR, MOUNT_ATTR_RDONLY, MS_PRIVATE, AT_FDCWD, AT_RECURSIVE = 442, 1, 1 << 18, -100, 0x8000
+NOBODY = 65534
+NAMESPACES = {
+    "user": 0x10000000,
+    "mnt": 0x00020000,
+    "net": 0x40000000,
+    "ipc": 0x08000000,
+    "uts": 0x04000000,
+    "pid": 0x20000000,
+}
 
 
 def call(name: str, *arguments: object) -> int:
@@ -78,16 +90,25 @@ def landlock_version() -> int:
         return 0
 
 
-def enter_namespaces(wanted: Iterable[str]) -> list[str]:
+def enter_namespaces(without: Collection[str]) -> list[str]:
     """Leaves the shared network, processes, shared memory … behind; returns the names of those that were allowed."""
     entered = []
-    for name in wanted:
+    for name in NAMESPACES:
         try:
-            call("unshare", NAMESPACES[name])
+            if name not in without:
+                call("unshare", NAMESPACES[name])
+                if name == "mnt":
+                    mount_read_only()
+                entered.append(name)
         except (OSError, AttributeError):
-            continue
-        entered.append(name)
+            pass
     return entered
+
+
+def mount_read_only() -> None:
+    """Every file system, in this mount namespace alone."""
+    attributes = struct.pack("<QQQQ", MOUNT_ATTR_RDONLY, 0, MS_PRIVATE, 0)
+    syscall(MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, len(attributes))
 
 
 def restrict_files(readable: Collection[str], version: int) -> None:
@@ -105,6 +126,13 @@ def restrict_files(readable: Collection[str], version: int) -> None:
     os.close(ruleset)
 
 
+def become_nobody() -> None:
+    """Root without seccomp: only for an ordinary user does the limit of processes hold."""
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
 def drop_capabilities() -> None:
     """No capability in any set, now and for good."""
     for capability in range(64):
@@ -112,10 +140,8 @@ def drop_capabilities() -> None:
             prctl(PR_CAPBSET_DROP, capability)
         except OSError:
             break  # not allowed (an ordinary user), or past the last one
-    try:
+    with suppress(OSError):  # kernels before 4.3 have no such set
         prctl(PR_CAP_AMBIENT, CAP_AMBIENT_CLEAR_ALL)
-    except OSError:
-        pass  # kernels before 4.3 have no such set
     header = struct.pack("<Ii", CAPABILITY_VERSION_3, 0)
     syscall(SYS_CAPSET[platform.machine()], header, bytes(24))
 
@@ -126,9 +152,9 @@ def forbid_privileges() -> None:
     prctl(PR_SET_DUMPABLE, 0)
 
 
-def die_with_parent(signal: int) -> None:
-    if libc is not None and hasattr(libc, "prctl"):
-        prctl(PR_SET_PDEATHSIG, signal)
+def die_with_parent() -> None:
+    if sys.platform == "linux":
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def limit(name: str, value: int) -> None:
@@ -137,22 +163,22 @@ def limit(name: str, value: int) -> None:
     if number is not None:
         hard = resource.getrlimit(number)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        try:
+        with suppress(OSError, ValueError):  # macOS refuses some
             resource.setrlimit(number, (value, value))
-        except (OSError, ValueError):  # macOS refuses some
-            pass
 
 
 class Filter:
-    """The seccomp filter, assembled once and installed in each child: a single system call."""
+    """A seccomp filter, assembled once; installing it is one system call."""
 
-    def __init__(self, reading: bool) -> None:
-        code = syscalls.program(platform.machine(), reading)
+    def __init__(self, reading: bool, watching: bool = False) -> None:
+        allowed = syscalls.calls(reading, watching).values()
+        code = syscalls.program(platform.machine(), allowed, reading)
         self._code = ctypes.create_string_buffer(code, len(code))
-        self._program = struct.pack("@HP", len(code) // 8, ctypes.addressof(self._code))
-        self._arguments = (PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), ctypes.c_char_p(self._program))
+        program = struct.pack("@HP", len(code) // 8, ctypes.addressof(self._code))
+        zero = ctypes.c_ulong(0)
+        self._arguments = (PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), ctypes.c_char_p(program), zero, zero)
         self._prctl = libc.prctl
 
     def install(self) -> None:
-        if self._prctl(*self._arguments, ctypes.c_ulong(0), ctypes.c_ulong(0)):
+        if self._prctl(*self._arguments):
             raise OSError(ctypes.get_errno(), "seccomp refused the filter")

@@ -1,0 +1,153 @@
+"""What the pipeline costs beside the models: records per second and memory with an engine that answers at once, and
+the wall time of a generation stage against the engine's own time for the same requests.
+
+    python benchmarks/pipeline_overhead.py                  # 10^3 to 10^5 queries, then the CPU engine
+    python benchmarks/pipeline_overhead.py --largest 1000000
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from autoif import pipeline
+from autoif.config import Config, parse_config
+from autoif.engines import load_engine
+from autoif.policies import reference_engine
+from autoif.records import Candidates, Completion, Outcome, ScoredCompletion, VerifiedInstruction
+from autoif.stages.completions import requests
+
+QUIET = Console(quiet=True)
+MEASURED = ("queries", "instructions", "verifiers", "completions", "pairs")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--largest", type=int, default=100_000, help="queries of the largest run")
+    parser.add_argument("--skip-engine", action="store_true", help="leave out the CPU engine")
+    arguments = parser.parse_args()
+    table = Table(title="scripted engine, one process", title_justify="left")
+    for column in ("queries", *(f"{name}/s" for name in MEASURED), "peak MB"):
+        table.add_column(column, justify="right")
+    size = 1000
+    while size <= arguments.largest:
+        rates, peak = _in_fresh_process(_scripted, size)
+        table.add_row(f"{size:,}", *(f"{rates[name]:,.0f}" for name in MEASURED), f"{peak:.0f}")
+        size *= 10
+    Console(width=120).print(table)
+    if not arguments.skip_engine:
+        ratios = [_in_fresh_process(_engine_ratio, seed) for seed in range(3)]
+        print(f"stage wall time / engine's own time, completions on the CPU engine: {statistics.median(ratios):.3f}")
+        print("  of three alternating runs: " + ", ".join(f"{ratio:.3f}" for ratio in ratios))
+
+
+def _in_fresh_process(function: Any, argument: int) -> Any:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, (argument,))
+
+
+def _scripted(size: int) -> tuple[dict[str, float], float]:
+    """Records per second of each stage (kept and dropped), and the peak resident memory in MB."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "queries.jsonl"
+        with open(source, "w") as file:
+            for number in range(size):
+                text = f"What should I know about topic number {number} before I write to my landlord about it?"
+                file.write(json.dumps({"query": text}) + "\n")
+        config = parse_config(
+            {
+                "run": f"{folder}/run",
+                "queries": {"source": str(source)},
+                "writer": {"engine": "scripted"},
+                "policy": {"engine": "scripted"},
+            },
+            "benchmark",
+        )
+        with pipeline.opened(config, QUIET) as run:
+            rates = {name: _rate(run, name) for name in ("queries", "instructions", "verifiers")}
+            run.execute("crosscheck", run.directory.finished("verifiers").units(), _believe_all, None)
+            rates["completions"] = _rate(run, "completions")
+            run.execute("scores", run.directory.finished("completions").units(), _score_by_turns, None)
+            rates["pairs"] = _rate(run, "pairs")
+    return rates, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _rate(run: pipeline.Run, name: str) -> float:
+    started = time.process_time()
+    pipeline.STAGES[name](run)
+    seconds = time.process_time() - started
+    stats = run.directory.stage(name).stats()
+    return (stats["kept"] + sum(stats["dropped"].values())) / seconds
+
+
+def _believe_all(units: pipeline.Units) -> Iterator[Outcome[VerifiedInstruction]]:
+    """Stands for the sandbox, which has a benchmark of its own."""
+    for unit, candidates in units:
+        assert isinstance(candidates, Candidates)
+        fields = {"instruction": candidates.instruction, "verifiers": candidates.verifiers, "cases": candidates.cases}
+        yield Outcome(unit, (VerifiedInstruction.make(parent=candidates.id, explanation="kept", **fields),))
+
+
+def _score_by_turns(units: pipeline.Units) -> Iterator[Outcome[ScoredCompletion]]:
+    for unit, completion in units:
+        assert isinstance(completion, Completion)
+        rate = float(unit % 2)
+        score = ScoredCompletion.make(
+            parent=completion.id, completion=completion, verdicts=("TRUE" if rate else "FALSE",), pass_rate=rate
+        )
+        yield Outcome(unit, (score,))
+
+
+def _engine_ratio(seed: int) -> float:
+    """Stage 5 through store and pipeline, against the bare engine on the same requests; both after a warm-up."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = parse_config(
+            {
+                "run": f"{folder}/run",
+                "seed": seed,
+                "queries": {"limit": 40},
+                "writer": {"engine": "scripted"},
+                "instructions": {"per_query": 0, "seeds_per_query": 1},
+                "crosscheck": {"heldout_queries": 0, "heldout_instructions": 0},
+                "completions": {"per_instruction": 4, "sampling": {"temperature": 0, "top_p": 1, "max_tokens": 64}},
+            },
+            "benchmark",
+        )
+        with pipeline.opened(config, QUIET) as run:
+            for name in ("queries", "instructions", "verifiers", "crosscheck"):
+                pipeline.STAGES[name](run)
+            alone = _bare_seconds(run, config)
+            started = time.monotonic()
+            pipeline.completions(run)
+            return (time.monotonic() - started) / alone
+
+
+def _bare_seconds(run: pipeline.Run, config: Config) -> float:
+    """The same requests, straight to the engine. A fresh engine each time, so that neither finds a warm prefix cache."""
+    wanted = [
+        request
+        for unit, verified in run.directory.finished("crosscheck").units()
+        for request in requests(unit, verified, config)
+    ]
+    numbered = [replace(request, id=str(number)) for number, request in enumerate(wanted)]
+    started = time.monotonic()
+    with load_engine(reference_engine(config)) as engine:
+        for _ in engine.generate(numbered):
+            pass
+    return time.monotonic() - started
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""The whole pipeline on canned replies and a tiny random model, through the real command line."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+DATA = [
+    f"0{n}_{name}/{file}"
+    for n, name in enumerate(
+        ["queries", "instructions", "verifiers", "crosscheck", "completions", "scores", "pairs"], start=1
+    )
+    for file in ("records.jsonl", "dropped.jsonl")
+]
+
+
+def autoif(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "autoif.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory, tiny_llama) -> Path:
+    """Engines that answer out of order, which a run must not depend on."""
+    options = {"window": 7}
+    content = {
+        "queries": {"limit": 40},
+        "writer": {"engine": "scripted", "options": options},
+        "policy": {"engine": "scripted", "options": options},
+        "instructions": {"near_duplicate": 1.0},
+        "train": {"model": str(tiny_llama), "batch_size": 4, "max_steps": 2, "max_length": 1024},
+        "evaluate": {"heldout_limit": 5},
+    }
+    path = tmp_path_factory.mktemp("config") / "scripted.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(config, tmp_path_factory) -> Path:
+    """A finished, uninterrupted run."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    done = autoif("run", config, "--run", run)
+    assert done.returncode == 0, done.stderr
+    (run / "stdout.txt").write_text(done.stdout)
+    return run
+
+
+def data(run: Path) -> dict[str, bytes]:
+    return {name: (run / name).read_bytes() for name in DATA}
+
+
+def records(run: Path, stage: str) -> list[dict]:
+    return [json.loads(line) for line in (run / stage / "records.jsonl").read_text().splitlines()]
+
+
+def test_every_stage_leaves_its_files(whole):
+    for folder in sorted(whole.glob("0[1-7]_*")):
+        assert {file.name for file in folder.iterdir()} == {"records.jsonl", "dropped.jsonl", "stats.json", "done"}
+        stats = json.loads((folder / "stats.json").read_text())
+        assert stats["kept"] == len((folder / "records.jsonl").read_text().splitlines())
+        assert sum(stats["dropped"].values()) == len((folder / "dropped.jsonl").read_text().splitlines())
+    assert (whole / "08_train" / "checkpoint" / "config.json").exists()
+    assert (whole / "09_evaluate" / "scores.json").exists()
+    assert (whole / "report.html").stat().st_size > 10_000
+    saved = json.loads((whole / "config.json").read_text())
+    assert saved["config"]["queries"]["limit"] == 40
+    assert saved["versions"]["autoif"]
+
+
+def test_every_record_leads_back_to_a_query(whole):
+    names = ["01_queries", "02_instructions", "03_verifiers", "04_crosscheck", "05_completions", "06_scores"]
+    for child, parent in zip(names[1:], names, strict=False):
+        parents = {record["id"] for record in records(whole, parent)}
+        assert {record["parent"] for record in records(whole, child)} <= parents
+    verified = {record["id"] for record in records(whole, "04_crosscheck") if record["split"] == "train"}
+    completions = {record["id"] for record in records(whole, "05_completions")}
+    for pair in records(whole, "07_pairs"):
+        assert pair["parent"] in verified
+        assert {pair["chosen_id"], pair["rejected_id"]} <= completions
+
+
+def test_the_closing_words(whole):
+    out = (whole / "stdout.txt").read_text()
+    assert "01_queries" in out
+    assert "model-written instructions survived the cross-check" in out
+    assert out.count("pair ") >= 3
+    assert "Held-out verified instructions" in out
+    assert "95 % bootstrap interval" in out
+    assert "report.html" in out
+
+
+def test_running_again_changes_nothing(whole, config):
+    before = data(whole)
+    done = autoif("run", config, "--run", whole)
+    assert done.returncode == 0, done.stderr
+    assert data(whole) == before
+
+
+def test_stage_by_stage_is_the_same_as_all_at_once(whole, config, tmp_path):
+    for stage in ("queries", "instructions", "verifiers", "crosscheck", "completions", "scores", "pairs"):
+        done = autoif(stage, config, "--run", tmp_path / "run", "--set", "sandbox.workers=1")
+        assert done.returncode == 0, done.stderr
+    assert data(tmp_path / "run") == data(whole)
+
+
+def test_the_order_of_replies_does_not_matter(config, tmp_path):
+    for window in (1, 9):
+        for stage in ("queries", "instructions", "verifiers"):
+            order = f"{{window: {window}}}"
+            done = autoif(stage, config, "--run", tmp_path / str(window), "--set", f"writer.options={order}")
+            assert done.returncode == 0, done.stderr
+    for name in DATA[:6]:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "9" / name).read_bytes()
+
+
+def test_killed_twenty_times_it_ends_in_the_same_files(whole, config, tmp_path):
+    """kill -9 of the whole process group at random moments; what is left is resumed each time."""
+    run, chance = tmp_path / "run", random.Random(5)
+    command = [sys.executable, "-m", "autoif.cli", "run", str(config), "--run", str(run)]
+    kills = 0
+    while kills < 20:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+        try:
+            process.wait(timeout=chance.uniform(0.4, 3.0))
+            assert process.returncode == 0, process.stderr.read()
+            break
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            kills += 1
+    done = autoif("run", config, "--run", run)
+    assert done.returncode == 0, done.stderr
+    assert kills >= 3
+    assert data(run) == data(whole)
+
+
+def test_a_second_process_is_refused(whole, config):
+    from autoif.store import locked
+
+    with locked(whole):
+        done = autoif("queries", config, "--run", whole)
+    assert done.returncode == 2
+    assert "another process is writing this run" in done.stderr
+
+
+def test_a_changed_config_is_refused_and_harmless_changes_are_not(whole, config):
+    done = autoif("run", config, "--run", whole, "--set", "verifiers.functions=5")
+    assert done.returncode == 2
+    assert "verifiers.functions: was 4" in done.stderr
+    assert "is now 5" in done.stderr
+    assert autoif("pairs", config, "--run", whole, "--set", "writer.concurrency=3").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "status", "message"),
+    [
+        (["queries.min_chars=5000", "queries.max_chars=6000"], 2, "no query is left after the filters"),
+        (["instructions.seeds_per_query=0", "writer.options={replies: [nonsense]}"], 1, "no usable instruction"),
+        (["pairs.chosen_at=1.0", "policy.options={replies: [x]}"], 1, "nothing to train on"),
+        (["queries.source=/nowhere.jsonl"], 2, "/nowhere.jsonl"),
+    ],
+)
+def test_nothing_left_is_one_sentence_and_the_run_stays_usable(config, tmp_path, settings, status, message):
+    extra = [part for setting in settings for part in ("--set", setting)]
+    for _ in range(2):
+        done = autoif("run", config, "--run", tmp_path / "run", *extra)
+        assert done.returncode == status, done.stderr
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+    assert autoif("status", tmp_path / "run").returncode == 0
+
+
+def test_status_show_and_export(whole, tmp_path):
+    status = autoif("status", whole, env={**os.environ, "COLUMNS": "200"})
+    assert "07_pairs" in status.stdout
+    pair = records(whole, "07_pairs")[0]
+    for id in (pair["id"], pair["chosen_id"], records(whole, "01_queries")[0]["id"]):
+        shown = autoif("show", whole, id[:12])
+        assert shown.returncode == 0, shown.stderr
+        assert id in shown.stdout
+    assert autoif("show", whole, "ffffffffffff").returncode == 2
+    for name in ("trl", "llama-factory", "axolotl", "openrlhf", "sft"):
+        target = tmp_path / f"{name}.jsonl"
+        assert autoif("export", whole, "--format", name, "--to", target).returncode == 0
+        assert all(json.loads(line) for line in target.read_text().splitlines())
+
+
+def test_a_stage_out_of_order_says_what_comes_first(config, tmp_path):
+    done = autoif("verifiers", config, "--run", tmp_path / "run")
+    assert done.returncode == 2
+    assert "run `autoif instructions CONFIG` first" in done.stderr
+
+
+def test_help_is_light():
+    """Half a second of processor time, and no heavy library, before the first command is named."""
+    code = "import sys; from autoif.cli import cli; import resource; print([m for m in ('torch', 'transformers', 'pydantic', 'numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_status_of_a_running_stage(config, tmp_path):
+    """Readers may look while a run goes on: they change nothing."""
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "autoif.cli", "run", str(config), "--run", str(run)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while not (run / "config.json").exists():
+        assert process.poll() is None
+    for _ in range(3):
+        assert autoif("status", run).returncode == 0
+    deadline = time.monotonic() + 240
+    assert process.wait(timeout=deadline - time.monotonic()) == 0

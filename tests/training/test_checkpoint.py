@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from autoif.config import parse_config
+from autoif.training.checkpoint import base_licence, model_card
+
+
+def test_the_card_says_what_the_model_was_trained_on(tmp_path: Path) -> None:
+    config = parse_config({"policy": {"model": str(tmp_path)}, "train": {"beta": 0.3}, "seed": 7}, "test")
+    card = model_card(config, 41, {"01_queries": 200, "07_pairs": 44})
+    head = yaml.safe_load(card.split("---\n")[1])
+    assert head["base_model"] == str(tmp_path)
+    assert head["license"] == "unknown"
+    for text in ("| 01_queries | 200 |", "| pairs trained on | 41 |", "beta: 0.3", "seed 7", "unknown: nothing here"):
+        assert text in card
+
+
+@pytest.mark.parametrize(
+    ("card", "licence"),
+    [
+        ("---\nlicense: llama3.1\n---\n# A model\n", "llama3.1"),
+        ("# No front matter\n", None),
+        ("---\n- a list\n---\n", None),
+        ("---\nlicense: [broken\n---\n", None),
+    ],
+)
+def test_the_licence_of_a_folder_is_that_of_its_card(tmp_path: Path, card: str, licence: str | None) -> None:
+    (tmp_path / "README.md").write_text(card)
+    assert base_licence(str(tmp_path)) == licence
+
+
+def test_the_licence_of_the_embedded_model_is_in_its_file() -> None:
+    pytest.importorskip("gguf")
+    assert base_licence("smollm2-135m-instruct") == "apache-2.0"
