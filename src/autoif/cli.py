@@ -241,6 +241,28 @@ def export(run_directory: Path, name: str, target: Path | None) -> None:
 
 
 @cli.command()
+@click.option("--policy", required=True, help="The tuned model: a folder, a GGUF file or a Hugging Face id.")
+@click.option("--reference", required=True, help="The model it is compared with.")
+@click.option("--prompt", required=True, help="The user message.")
+@click.option("--completion", required=True, help="The answer whose tokens are compared.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write a page to this file instead.")
+def compare(policy: str, reference: str, prompt: str, completion: str, html: Path | None) -> None:
+    """Show per-token log-probability differences: green where the policy puts more, red where less.
+
+    Each difference is clipped at 1 nat; the prompt is uncoloured.
+    """
+    from autoif.evaluation.compare import compare as read
+    from autoif.evaluation.compare_view import render_html, render_terminal
+
+    comparison = read(policy, reference, prompt, completion)
+    if html is None:
+        _console().print(render_terminal(comparison))
+    else:
+        html.write_text(render_html(comparison), encoding="utf-8")
+        click.echo(html)
+
+
+@cli.command()
 def doctor() -> None:
     """Show what this machine offers: engines, accelerators, sandbox mechanisms."""
     from autoif.doctor import examine

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain, groupby, islice, repeat
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,8 +20,9 @@ from autoif.contamination import Contamination
 from autoif.dedupe import instruction_sifter, query_sifter
 from autoif.engines import Engine, load_engine
 from autoif.errors import InputError, NothingToDoError
-from autoif.evaluation.heldout import evaluate_heldout
-from autoif.policies import evaluation_engines, reference_engine
+from autoif.evaluation.run import Opened
+from autoif.evaluation.run import evaluate as measure
+from autoif.policies import evaluation_engines, evaluation_weights, reference_engine
 from autoif.progress import Meter, meter
 from autoif.records import Completion, Drop, Outcome, Query, VerifiedInstruction
 from autoif.report import write_report
@@ -28,6 +30,7 @@ from autoif.rundir import RunDirectory
 from autoif.sandbox import Sandbox
 from autoif.sources import read_source
 from autoif.store import Journal, Sift, locked, open_journal, write_atomically
+from autoif.training.load import load_policy
 
 T = TypeVar("T")
 Units = Iterable[tuple[int, Any]]
@@ -218,19 +221,16 @@ def evaluate(run: Run) -> None:
         raise InputError(f"{run.directory.folder('train')}: nothing is trained yet; run `autoif train CONFIG` first.")
     run.close()
     started = time.monotonic()
-    reference, policy = evaluation_engines(run.config, run.directory.folder("train"))
+    engines = evaluation_engines(run.config, run.directory.folder("train"))
+    weights = evaluation_weights(run.config, run.directory.folder("train"))
+    models = {
+        side: Opened(partial(load_engine, engines[side]), partial(load_policy, weights[side], "float32"))
+        for side in ("reference", "policy")
+    }
+    wanted, verified = run.config.evaluate, run.directory.finished("crosscheck")
     with run.sandbox() as sandbox, meter(run.console, "evaluate", None) as shown:
-        heldout = evaluate_heldout(
-            run.directory.finished("crosscheck"),
-            lambda: load_engine(policy),
-            lambda: load_engine(reference),
-            sandbox,
-            run.config.evaluate,
-            run.config.seed,
-            folder,
-            shown.doing,
-        )
-    write_atomically(folder / "scores.json", json.dumps({"heldout": heldout}, indent=1) + "\n")
+        scores = measure(verified, models, sandbox, wanted, wanted.tasks, run.config.seed, folder, shown.doing)
+    write_atomically(folder / "scores.json", json.dumps(scores, indent=1) + "\n")
     _mark_done(folder, {"stage": folder.name, "seconds": round(time.monotonic() - started, 1)})
 
 

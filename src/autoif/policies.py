@@ -40,12 +40,17 @@ def tuned_engine(config: Config, folder: Path) -> EngineConfig:
     return config.policy.model_copy(update={"model": str(tuned)})
 
 
-def evaluation_engines(config: Config, folder: Path) -> tuple[EngineConfig, EngineConfig]:
-    """(reference, policy) for evaluation. A server cannot load new weights, so transformers then runs both."""
+def evaluation_engines(config: Config, folder: Path) -> dict[str, EngineConfig]:
+    """The engines that answer for `reference` and `policy`. A server loads no new weights: transformers runs both."""
     if config.policy.engine == "openai":
         local = {"engine": "transformers", "model": config.train.model or config.policy.model, "concurrency": 16}
         config = config.model_copy(update={"policy": config.policy.model_copy(update=local)})
-    return reference_engine(config), tuned_engine(config, folder)
+    return {"reference": reference_engine(config), "policy": tuned_engine(config, folder)}
+
+
+def evaluation_weights(config: Config, folder: Path) -> dict[str, str]:
+    """The models whose probabilities are read for `reference` and `policy`, as transformers loads them."""
+    return {"reference": config.train.model or config.policy.model, "policy": str(_merged(folder))}
 
 
 def _gguf(policy: EngineConfig) -> Path | None:

@@ -87,6 +87,8 @@ class VerifiedInstruction(Record):
     instruction: Instruction
     verifiers: tuple[Verifier, ...]
     cases: tuple[TestCase, ...]
+    case_verdicts: tuple[tuple[str, ...], ...] = ()
+    """What each kept verifier said of each kept case: names of verdicts, verifiers x cases."""
     explanation: str
     """One sentence for people: why it was kept."""
     split: Split = "train"

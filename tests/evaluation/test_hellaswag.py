@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from autoif.config import TaskConfig
 from autoif.errors import InputError
-from autoif.evaluation.benchmark_config import TaskConfig
 from autoif.evaluation.hellaswag import HellaSwag
 from autoif.training.load import load_policy
 

@@ -2,10 +2,9 @@ import json
 
 import pytest
 
-from autoif.config import EvaluateConfig
+from autoif.config import EvaluateConfig, TaskConfig
 from autoif.engines.scripted import ScriptedEngine
 from autoif.errors import InputError, NothingToDoError
-from autoif.evaluation.benchmark_config import TaskConfig
 from autoif.evaluation.run import Opened, evaluate
 from autoif.evaluation.tasks import score_responses
 from autoif.records import Instruction, Query, VerifiedInstruction, Verifier

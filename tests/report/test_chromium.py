@@ -159,7 +159,7 @@ def test_the_matrix_of_dropped_candidates_marks_what_the_test_cases_deny(open_re
     entry = next(e for e in _entries(page) if e["outcome"] == "crosscheck/below_threshold")
     page.locator(".entry summary").first.click()
     for v, row in enumerate(page.locator(".entry").first.locator(".matrix tbody tr:not(.expected)").all()):
-        wrong = [case["verdicts"][v] != ("T" if case["follows"] else "F") for case in entry["cases"]]
+        wrong = [case["verdicts"][v] == ("F" if case["follows"] else "T") for case in entry["cases"]]
         assert ["wrong" in (cell.get_attribute("class") or "") for cell in row.locator("td").all()] == wrong
 
 

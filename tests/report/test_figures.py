@@ -49,6 +49,15 @@ def test_long_curves_are_averaged_and_gaps_are_left_out() -> None:
     assert curves("t", "n", {"none": []}) is None
 
 
+def test_marks_can_be_told_apart_and_steps_are_whole() -> None:
+    for values in ((1.52, 1.535), (1e-7, 9e-7), (-180.0, -211.0), (0.0, 3e6)):
+        figure = curves("t", "n", {"line": [(1.0, values[0]), (2.0, values[1])]})
+        assert figure
+        texts = [tick.text for tick in figure.y_ticks]
+        assert len(set(texts)) == len(texts)
+        assert [tick.text for tick in figure.x_ticks] == ["1", "2"]
+
+
 def test_a_flat_curve_is_drawn_inside_the_figure() -> None:
     figure = curves("t", "n", {"flat": [(1.0, 0.0), (2.0, 0.0)]})
     assert figure

@@ -63,7 +63,11 @@ def test_tables_are_benchmarks_first_then_their_parts_what_got_worse_first(run: 
     ],
 )
 def test_a_change_counts_when_its_interval_excludes_zero(low: float, high: float, verdict: str) -> None:
-    assert Row("x", 9, 0.5, 0.6, low, high).verdict == verdict
+    assert Row("x", 30, 0.5, 0.6, low, high).verdict == verdict
+
+
+def test_a_handful_is_too_few_to_conclude_from() -> None:
+    assert Row("x", 29, 0.5, 0.6, 0.01, 0.2).verdict == "few"
 
 
 def test_lengths_need_all_four_numbers(run: RunFolder) -> None:

@@ -7,7 +7,15 @@ from autoif.report import words
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0.04, "0.0 s"), (9.96, "10.0 s"), (59.6, "1 min 0 s"), (42, "42 s"), (125, "2 min 5 s"), (7_322, "2 h 2 min")],
+    [
+        (0.04, "0.0 s"),
+        (9.96, "10.0 s"),
+        (59.6, "1 min 0 s"),
+        (42, "42 s"),
+        (125, "2 min 5 s"),
+        (629, "10 min"),
+        (7_322, "2 h 2 min"),
+    ],
 )
 def test_durations(seconds: float, said: str) -> None:
     assert words.duration(seconds) == said

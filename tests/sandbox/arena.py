@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 from attacks import ATTACKS, Attack
+
 from autoif.sandbox import Job, Sandbox
 
 CANARIES = {

@@ -4,6 +4,8 @@ An attack returns True only when it has done damage, so TRUE is never allowed. `
 $SECRET_FILE, $FOLDER, $VICTIM (a process of the same user), $PORT (a listening server), $SOCKET (an abstract one).
 """
 
+# ruff: noqa: E501  (the attacks are easier to read unbroken)
+
 from dataclasses import dataclass
 
 EITHER = ("FALSE", "NOT_BOOL", "ERROR", "CRASH", "TIMEOUT", "NO_COMPILE")
@@ -185,7 +187,7 @@ FILES = {
     "temporary file": body("import tempfile\ntempfile.TemporaryFile().write(b'x')\nreturn True"),
     "changes the root": body("os.chroot('$FOLDER')\nreturn True"),
     "mounts": body("return libc.mount(b'none', b'$FOLDER', b'tmpfs', 0, None) == 0"),
-    "1 GB of prints": body("for _ in range(1000):\n    print('x' * 10**6)\nreturn False", "FALSE"),
+    "1 GB of prints": body("for _ in range(1000):\n    print('x' * 10**6)\nreturn False", "FALSE", "TIMEOUT"),
     "1 GB to file handles": body("for _ in range(1000):\n    os.write(1, b'x' * 10**6)\nreturn True"),
     "writes to all file handles": body(
         "done = 0\nfor handle in range(1024):\n    done += libc.write(handle, b'\\1' * 64, 64) > 0\nreturn done > 0"

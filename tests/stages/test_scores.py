@@ -4,7 +4,7 @@ import pytest
 
 from autoif.config import parse_config
 from autoif.engines.scripted import ScriptedEngine
-from autoif.records import Completion, Instruction, Query, Verifier, VerifiedInstruction
+from autoif.records import Completion, Instruction, Query, VerifiedInstruction, Verifier
 from autoif.sandbox import Sandbox
 from autoif.stages.scores import pass_rate, read_quality, scores
 

@@ -37,7 +37,7 @@ def test_imports_and_helpers_stay():
 
 @pytest.mark.parametrize("tail", ["", "```\nIt looks for commas.", "\nExplanation: it looks for commas."])
 def test_functions_are_found_behind_a_prefill(tail):
-    assert read_function(BODY + tail, PREFILL) == PREFILL + BODY
+    assert read_function("\n" + BODY + tail, PREFILL) == f"{PREFILL}\n{BODY}"
 
 
 @pytest.mark.parametrize("reply", ["", "I cannot do that.", "def check(x):\n    return True", "x" * 30_000])

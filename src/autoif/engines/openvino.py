@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ CACHE_GB = 2
 class OpenVinoEngine(Engine):
     """Keeps `concurrency` requests under way: as one ends the next is taken in, so the batch never drains.
 
-    `options`: {"cache_gb": 4} sets the size of the KV cache in GiB (2), which is also the prefix cache.
+    `options`: {"cache_gb": 4} sets the size in GiB (2) of the KV cache, which is the prefix cache too.
     """
 
     supports_prefill = True
@@ -35,31 +36,39 @@ class OpenVinoEngine(Engine):
         self.next_id = 0
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Reply]:
-        source = iter(requests)
-        running: list[tuple[Request, int, Any]] = []
+        ignored: list[Request] = []
+        yield from self._stream(iter(requests), self.concurrency, ignored)
+        for request in ignored:
+            yield from self._stream(iter([request]), 1, None)
+
+    def _stream(self, source: Iterator[Request], width: int, ignored: list[Request] | None) -> Iterator[Reply]:
+        """Keeps `width` requests running. When one does not fit in the cache OpenVINO drops its neighbours with it:
+        all of them go to `ignored`, to be tried alone."""
+        running: list[_Job] = []
         try:
             while True:
-                room = self.concurrency - len(running)
-                running += [self._start(request) for request in islice(source, room)]
+                running += [self._start(request) for request in islice(source, width - len(running))]
                 if not running:
                     return
                 self._step()
-                ended = [job for job in running if not _is_running(job[2])]
-                running = [job for job in running if _is_running(job[2])]
+                ended = [job for job in running if job.status != "RUNNING"]
+                running = [job for job in running if job.status == "RUNNING"]
                 for job in ended:
-                    yield self._reply(*job)
+                    if job.status == "IGNORED" and ignored is not None:
+                        ignored.append(job.request)
+                    else:
+                        yield self._reply(job)
         finally:
             self._cancel(running)
 
     def close(self) -> None:
         self.pipeline = None
 
-    def _start(self, request: Request) -> tuple[Request, int, Any]:
-        """(request, prompt tokens, handle)"""
+    def _start(self, request: Request) -> _Job:
         prompt = self.tokenizer.tensor(chat.render(self.tokenizer, request.messages, request.prefill))
         self.next_id += 1
         handle = self.pipeline.add_request(self.next_id, prompt, self._decoding(request))
-        return request, prompt.shape[1], handle
+        return _Job(request, prompt.shape[1], handle)
 
     def _step(self) -> None:
         try:
@@ -79,24 +88,36 @@ class OpenVinoEngine(Engine):
             config.structured_output_config = openvino_genai.StructuredOutputConfig(json_schema=schema)
         return config
 
-    def _reply(self, request: Request, prompt_tokens: int, handle: Any) -> Reply:
-        import openvino_genai
+    def _reply(self, job: _Job) -> Reply:
+        id, read = job.request.id, job.prompt_tokens
+        if job.status == "IGNORED":
+            error = f"a prompt of {read} tokens and its reply do not fit in the KV cache; raise options: cache_gb"
+            return Reply(id, "", "error", Usage(read), error)
+        [output] = job.handle.read_all()
+        written = output.generated_ids
+        finish: Finish = "length" if output.finish_reason.name == "LENGTH" else "stop"
+        return Reply(id, clean(self.tokenizer.decode(written)), finish, Usage(read, len(written)))
 
-        outputs = handle.read_all() if handle.can_read() else []
-        if not outputs or handle.get_status() == openvino_genai.GenerationStatus.IGNORED:
-            error = f"a prompt of {prompt_tokens} tokens and its reply do not fit in the KV cache (options: cache_gb)"
-            return Reply(request.id, "", "error", Usage(prompt_tokens), error)
-        tokens = outputs[0].generated_ids
-        cut = outputs[0].finish_reason == openvino_genai.GenerationFinishReason.LENGTH
-        finish: Finish = "length" if cut else "stop"
-        return Reply(request.id, clean(self.tokenizer.decode(tokens)), finish, Usage(prompt_tokens, len(tokens)))
-
-    def _cancel(self, running: list[tuple[Request, int, Any]]) -> None:
+    def _cancel(self, running: list[_Job]) -> None:
         """A caller who stops early leaves nothing behind in the pipeline."""
-        for _, _, handle in running:
-            handle.cancel()
+        for job in running:
+            job.handle.cancel()
         if running and self.pipeline is not None:
             self._step()
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A request under way."""
+
+    request: Request
+    prompt_tokens: int
+    handle: Any
+
+    @property
+    def status(self) -> str:
+        """RUNNING, FINISHED, or IGNORED (it does not fit in the cache)."""
+        return str(self.handle.get_status().name)
 
 
 class Tokenizer:
@@ -159,9 +180,3 @@ def _set_sampling(config: Any, sampling: Sampling) -> None:
         config.top_p = sampling.top_p
         config.rng_seed = sampling.seed
     config.stop_strings = set(sampling.stop)
-
-
-def _is_running(handle: Any) -> bool:
-    import openvino_genai
-
-    return bool(handle.get_status() == openvino_genai.GenerationStatus.RUNNING)

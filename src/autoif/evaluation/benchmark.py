@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autoif.config import TaskConfig
 from autoif.engines.base import Request, Sampling
 from autoif.errors import InputError, MissingExtraError, NothingToDoError
 from autoif.evaluation.answers import Answer, Answers, answered
-from autoif.evaluation.benchmark_config import TaskConfig
 from autoif.evaluation.contrast import by_side, contrast, lengths, save_samples, table
 from autoif.evaluation.jsonl import read_objects
 from autoif.evaluation.scorer import Prompt, Scored, score

@@ -12,9 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from autoif.config import TaskConfig
 from autoif.errors import InputError, MissingExtraError
 from autoif.evaluation.answers import SIDES, Progress, silent
-from autoif.evaluation.benchmark_config import TaskConfig
 from autoif.evaluation.contrast import by_side, contrast, grouped, save_samples
 from autoif.evaluation.jsonl import read_objects
 from autoif.evaluation.log import Log, fingerprint

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autoif.config import EvaluateConfig
+from autoif.config import EvaluateConfig, TaskConfig
 from autoif.engines.base import Engine
 from autoif.errors import InputError, NothingToDoError
 from autoif.evaluation.answers import Exam, Progress, silent, sit
 from autoif.evaluation.benchmark import Benchmark
-from autoif.evaluation.benchmark_config import TaskConfig
 from autoif.evaluation.heldout import Heldout
 from autoif.evaluation.hellaswag import HellaSwag, Weights
 from autoif.records import VerifiedInstruction

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,13 +49,17 @@ def kept_entry(subject: Subject, outcome: str, thresholds: Thresholds | None) ->
     record = subject.record
     answers = _shown_answers(subject)
     entry = _about(record.instruction)
+    verdicts: list[str] = []
     if isinstance(record, VerifiedInstruction):
+        verdicts = [_letters(row) for row in record.case_verdicts]
         entry |= {"split": record.split, "why": shown(words.sentence(record.explanation), PROSE)}
     return entry | {
         "id": subject.id,
         "outcome": outcome,
         "verifiers": [_code(verifier.source, verifier.origin) for verifier in record.verifiers[:VERIFIERS]],
-        "cases": [_case(case.response, case.follows) for case in record.cases[:CASES]],
+        "cases": [
+            _case(case.response, case.follows, _column(verdicts, i)) for i, case in enumerate(record.cases[:CASES])
+        ],
         "completions": [_completion(answer, subject, thresholds) for answer in answers],
         "more": len(subject.answers) - len(answers),
     }
@@ -75,7 +80,7 @@ def _candidates(what: dict[str, Any]) -> Entry:
         "why": shown(words.sentence(str(what.get("explanation") or "")), PROSE),
         "verifiers": [_code(str(source), "") for source in _list(what.get("verifiers"))[:VERIFIERS]],
         "cases": [
-            _case(str(case.get("response", "")), bool(case.get("follows")), "".join(row[i : i + 1] for row in verdicts))
+            _case(str(case.get("response", "")), bool(case.get("follows")), _column(verdicts, i))
             for i, case in enumerate(cases)
         ],
     }
@@ -85,8 +90,9 @@ def _anything(what: dict[str, Any]) -> Entry:
     """Any JSON object: an instruction when it is one, else its keys and values."""
     if "queries" in what:
         return _instruction(what)
-    told = {key: value for key, value in what.items() if key not in ("id", "parent") and value}
-    return {"fields": [[words.field(key), _text(value, ANSWER)] for key, value in told.items()]}
+    told = {key: _text(value, ANSWER) for key, value in what.items() if key not in ("id", "parent") and value}
+    queries = [told.pop("query")] if "query" in told else []
+    return {"queries": queries, "fields": [[words.field(key), value] for key, value in told.items()]}
 
 
 def _instruction(what: Any) -> Entry:
@@ -110,7 +116,12 @@ def _code(source: str, origin: str) -> Entry:
     return {"code": code, "spans": highlight(code), "origin": origin}
 
 
-def _case(response: str, follows: bool, verdicts: str = "") -> Entry:
+def _column(verdicts: Sequence[str], case: int) -> str:
+    """The letters of all verifiers for one case; `verdicts` has a row of letters for each verifier."""
+    return "".join(row[case : case + 1] for row in verdicts)
+
+
+def _case(response: str, follows: bool, verdicts: str) -> Entry:
     return {"text": shown(response, CASE), "follows": follows, "verdicts": verdicts}
 
 

@@ -97,18 +97,24 @@ def curves(title: str, note: str, series: Mapping[str, Sequence[tuple[float, flo
         Line(name, " ".join(f"{x(s):.1f},{y(v):.1f}" for s, v in zip(shown, line, strict=True) if v is not None), line)
         for name, line in averaged.items()
     )
-    whole = [Tick(x(mark), f"{mark:,.0f}") for mark in ticks(steps[0], steps[-1])]
+    whole = [Tick(x(mark), f"{mark:,.0f}") for mark in ticks(steps[0], steps[-1]) if mark.is_integer()]
     x_ticks = tuple(tick for tick in whole if LEFT - 5 <= tick.at <= WIDTH)
-    return Curves(title, note, lines, shown, x_ticks, tuple(Tick(y(mark), f"{mark:.3g}") for mark in marks))
+    return Curves(title, note, lines, shown, x_ticks, tuple(Tick(y(m), _label(m, marks[1] - marks[0])) for m in marks))
 
 
 def ticks(low: float, high: float, about: int = 4) -> list[float]:
-    """Round numbers that span low to high, `about` so many."""
+    """Round numbers that span low to high: `about` so many, two at least."""
     span = high - low or abs(high) or 1.0
     power = 10.0 ** math.floor(math.log10(span / about))
     step = next(power * m for m in (1, 2, 5, 10) if power * m * about >= span)
     first, last = math.floor(low / step), math.ceil(high / step)
-    return [i * step for i in range(first, last + 1)]
+    return [i * step for i in range(first, max(last, first + 1) + 1)]
+
+
+def _label(mark: float, step: float) -> str:
+    """With as many digits as tell it from the next mark."""
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    return f"{mark:,.{decimals}f}" if decimals < 5 else f"{mark:.2g}"
 
 
 def bins(counts: Mapping[int, int], about: int = 20) -> list[tuple[str, int]]:

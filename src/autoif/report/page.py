@@ -168,7 +168,7 @@ def _distributions(found: Tally) -> list[Histogram]:
         ),
         histogram(
             "Agreement of the verifiers",
-            "Share that says what most say of a completion. At 100% they are of one mind.",
+            "Share that says what most say of a completion, where there are two or more. At 100% they agree.",
             rates(found.agreements),
         ),
         histogram("Length of a completion", "In tokens.", bins(found.tokens)),

@@ -13,6 +13,9 @@ from autoif.report.figures import Curves, curves
 from autoif.report.folder import RunFolder, is_number, number_or, objects, read_json, section, whole
 from autoif.report.text import shown
 
+FEW = 30
+"""A bootstrap interval of fewer things is too narrow to draw a conclusion from."""
+
 CURVES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("Loss", "The objective. It falls as the policy learns to tell the pairs apart.", {"loss": "loss"}),
     ("Reward margin", "Chosen above rejected, in units of the implicit reward.", {"rewards/margins": "margin"}),
@@ -55,9 +58,11 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """better or worse when the interval excludes 0, unclear when it does not, open without an interval."""
+        """better or worse when the interval excludes 0, unclear when it does not; few, open: no interval to trust."""
         if self.low is None or self.high is None:
             return "open"
+        if self.n < FEW:
+            return "few"
         return "better" if self.low > 0 else "worse" if self.high < 0 else "unclear"
 
 

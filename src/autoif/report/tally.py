@@ -54,7 +54,7 @@ class Tally:
     pass_rates: Counter[int] = field(default_factory=Counter)
     """Completions by tenths of their pass rate."""
     agreements: Counter[int] = field(default_factory=Counter)
-    """Completions by tenths of the share of verifiers that say the same."""
+    """Completions by tenths of the share of verifiers that say the same, where there are two or more."""
     tokens: Counter[int] = field(default_factory=Counter)
     """Completions by length in tokens."""
     by_instruction: dict[str, list[float]] = field(default_factory=dict)
@@ -65,7 +65,8 @@ class Tally:
         self.tokens[completion.tokens] += 1
         if answer.pass_rate is not None and answer.verdicts:
             self.pass_rates[tenths(answer.pass_rate)] += 1
-            self.agreements[tenths(agreement(answer.verdicts))] += 1
+            if len(answer.verdicts) > 1:
+                self.agreements[tenths(agreement(answer.verdicts))] += 1
             mean = self.by_instruction.setdefault(completion.parent or "", [0.0, 0])
             mean[0] += answer.pass_rate
             mean[1] += 1

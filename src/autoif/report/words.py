@@ -94,6 +94,8 @@ def duration(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minutes} min"
+    if minutes >= 10:
+        return f"{minutes} min"
     if minutes:
         return f"{minutes} min {rest} s"
     return f"{seconds:.1f} s" if seconds < 10 else f"{rest} s"

@@ -51,6 +51,7 @@ def _outcome(
         instruction=candidates.instruction,
         verifiers=tuple(candidates.verifiers[v] for v in decision.verifiers),
         cases=tuple(candidates.cases[c] for c in decision.cases),
+        case_verdicts=tuple(tuple(verdicts[v][c] for c in decision.cases) for v in decision.verifiers),
         explanation=decision.explanation,
         split=split(candidates.instruction, config),
     )

@@ -14,7 +14,10 @@ from autoif.prompts import assistant, draw, fill, user
 from autoif.records import Candidates, Drop, Instruction, Message, Outcome, TestCase, Usage, Verifier, clean
 from autoif.seeds import SEEDS, FilledSeed
 
-PREFILL = "import re\nimport json\nimport string\n\n\ndef evaluate(response: str) -> bool:\n"
+IMPORTS = "import re\nimport json\nimport string\n\n\n"
+PREFILL = IMPORTS + "def evaluate(response: str) -> bool:"
+"""How a reply begins where the engine lets us say so. It ends before the newline, which belongs to the next token."""
+
 BY_NAME = {seed.name: seed for seed in SEEDS}
 LONGEST_SOURCE = 20_000
 LONGEST_RESPONSE = 20_000
@@ -81,7 +84,7 @@ def _shown_functions(order: int, shots: int, seed: int) -> tuple[Message, ...]:
     return tuple(
         turn
         for shot in _shots(order, shots, seed)
-        for turn in (user(fill("verifiers", instruction=shot.instruction)), assistant(shot.verifier.strip()))
+        for turn in (user(fill("verifiers", instruction=shot.instruction)), assistant(IMPORTS + shot.verifier.strip()))
     )
 
 

@@ -40,11 +40,14 @@ def reference_gguf(base: Path, cache: Path, kind: Kind = "F16") -> Path:
 
     Raises InputError when `base` is not a GGUF file.
     """
-    reader = _read(base)
-    state = base.stat()
+    try:
+        state = base.stat()
+    except OSError as error:
+        raise _unreadable(base, error) from None
     out = cache / f"{base.stem}.{state.st_size:x}-{state.st_mtime_ns:x}.{kind}.gguf"
     if out.is_file():
         return out
+    reader = _read(base)
     return _write(reader, {t.name: _dequantised(t) for t in reader.tensors}, out, kind)
 
 
@@ -189,9 +192,11 @@ def _read(base: Path) -> GGUFReader:
     try:
         return GGUFReader(base)
     except (OSError, ValueError, KeyError, IndexError) as error:
-        raise InputError(
-            f"{base}: cannot be read as a GGUF file ({error}); give the GGUF file of the base model."
-        ) from None
+        raise _unreadable(base, error) from None
+
+
+def _unreadable(base: Path, error: Exception) -> InputError:
+    return InputError(f"{base}: cannot be read as a GGUF file ({error}); give the GGUF file of the base model.")
 
 
 def _dequantised(tensor: ReaderTensor) -> Callable[[], np.ndarray[Any, Any]]:

@@ -37,7 +37,7 @@ function code(source, spans) {
 /** One verdict as a cell, named for those who cannot see its colour. */
 function cell(letter, row, column, wrong = false) {
   const [sign, meaning] = data.verdicts[letter] ?? data.verdicts.U;
-  const about = `${row}, ${column}: ${meaning}${wrong ? "; the test case says otherwise" : ""}`;
+  const about = `${row}, ${column}: ${meaning}${wrong ? "; the test case says the opposite" : ""}`;
   return make("td", { class: `v v-${letter}${wrong ? " wrong" : ""}`, title: about }, make("span", { "aria-hidden": "true" }, sign), make("span", { class: "hidden" }, meaning));
 }
 
@@ -56,7 +56,7 @@ function matrix(entry, place) {
     const row = `verifier ${v + 1}`;
     const cells = groups.flatMap(([title, kind, items]) => items.map((item, i) => {
       const letter = item.verdicts[v] ?? "U";
-      return cell(letter, row, `${title.slice(0, -1).toLowerCase()} ${i + 1}`, kind === "c" && letter !== yes(item.follows));
+      return cell(letter, row, `${title.slice(0, -1).toLowerCase()} ${i + 1}`, kind === "c" && "TF".includes(letter) && letter !== yes(item.follows));
     }));
     return make("tr", {}, make("th", { scope: "row" }, make("a", { href: `#e${place}-v${v + 1}` }, row)), ...cells);
   });
@@ -66,7 +66,7 @@ function matrix(entry, place) {
 
 function legend(groups) {
   const letters = new Set(groups.flatMap(([, , items]) => items.flatMap((item) => [...item.verdicts])));
-  const wrong = groups[0][1] === "c" ? [make("span", {}, make("span", { class: "v wrong", "aria-hidden": "true" }, " "), "the test case says otherwise")] : [];
+  const wrong = groups[0][1] === "c" ? [make("span", {}, make("span", { class: "v wrong", "aria-hidden": "true" }, " "), "the test case says the opposite")] : [];
   const keys = Object.entries(data.verdicts).filter(([letter]) => letters.has(letter));
   return make("p", { class: "key" }, ...keys.map(([letter, [sign, meaning]]) => make("span", {}, make("span", { class: `v v-${letter}`, "aria-hidden": "true" }, sign), meaning)), ...wrong);
 }

@@ -9,7 +9,8 @@ on them makes a function not plain, which only costs a fork. The argument:
 - Every name in the code is either in SAFE, or no attribute of anything reachable. So attributes outside SAFE raise
   AttributeError, and SAFE ones lead from the allowed modules and types to values and pure functions alone.
 - A name with a leading underscore is never plain, so `__globals__`, `__builtins__`, `__dict__` … are out of reach.
-- Only the modules in MODULES can be imported, and none of them keeps what it is given (`typing` does, in its caches).
+- Only the modules in MODULES can be imported (another import ends a shared child). None of them keeps what it is
+  given, as `typing` does in its caches.
 
 The kernel's locks are on in either case: what shares a child could at worst harm its neighbours' verdicts.
 """
@@ -21,6 +22,7 @@ import dis
 import importlib
 import inspect
 import os
+import sys
 import types
 from typing import Any, NoReturn
 
@@ -65,7 +67,7 @@ def known_names() -> set[str]:
     return {name for module in modules for value in [module, *vars(module).values()] for name in dir(value)}
 
 
-UNSAFE = known_names() - SAFE
+UNSAFE = (known_names() | sys.stdlib_module_names) - SAFE
 
 
 def is_plain(code: types.CodeType) -> bool:
