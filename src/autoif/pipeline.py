@@ -74,9 +74,11 @@ class Run:
             _consume(work(todo), journal, shown)
         stats = journal.seal(sift)
         dropped = ", ".join(f"{count} {reason}" for reason, count in stats["dropped"].items())
-        self.console.print(
-            f"{name}: {stats['in']} in, {stats['kept']} kept" + (f" (dropped: {dropped})" * bool(dropped))
-        )
+        told = f" (dropped: {dropped})" if dropped else ""
+        self.tell(f"{name}: {stats['in']:,} in, {stats['kept']:,} kept{told}")
+
+    def tell(self, line: str) -> None:
+        self.console.print(line, highlight=False, soft_wrap=True)
 
 
 def _consume(outcomes: Iterator[Outcome[Any]], journal: Journal[Any], shown: Meter) -> None:
@@ -209,7 +211,7 @@ def train(run: Run) -> None:
             "seconds": summary.seconds,
         },
     )
-    run.console.print(f"train: {summary.steps} steps over {summary.pairs} pairs in {summary.seconds:.0f} s")
+    run.tell(f"train: {summary.steps} steps over {summary.pairs} pairs in {summary.seconds:.0f} s")
 
 
 def evaluate(run: Run) -> None:

@@ -51,7 +51,7 @@ class Meter:
         if now - self._told >= PLAIN_SECONDS:
             self._told = now
             of = f"/{self.total}" if self.total else ""
-            self.console.print(f"{self.name}: {self.units}{of}, {self.note()}", highlight=False)
+            self.console.print(f"{self.name}: {self.units}{of}, {self.note()}", highlight=False, soft_wrap=True)
 
     def note(self) -> str:
         if self._note is not None:

@@ -1,6 +1,7 @@
 """vLLM on a Llama 3 in miniature. It runs wherever vLLM does, its CPU build included; elsewhere it is skipped."""
 
 import json
+import multiprocessing
 from collections.abc import Iterator
 from importlib import util
 from pathlib import Path
@@ -11,7 +12,6 @@ import pytest
 from autoif import chat
 from autoif.config import EngineConfig
 from autoif.engines import Request, Sampling, load_engine
-from autoif.engines.vllm import _with_adapter
 from autoif.errors import MissingExtraError
 
 here = util.find_spec("vllm") is not None
@@ -22,10 +22,13 @@ needs_vllm = pytest.mark.skipif(not here, reason="vllm is not installed: pip ins
 def engine(tiny_llama: Path) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
-        options = {"max_model_len": 512, "enforce_eager": True}
-        config = EngineConfig(engine="vllm", model=str(tiny_llama), dtype="float32", concurrency=4, options=options)
-        with load_engine(config) as engine:
+        with _load(tiny_llama) as engine:
             yield engine
+
+
+def _load(model: Path) -> Any:
+    options = {"max_model_len": 512, "enforce_eager": True}
+    return load_engine(EngineConfig(engine="vllm", model=str(model), dtype="float32", concurrency=4, options=options))
 
 
 def _request(id: str, text: str = "Hello", **sampling: Any) -> Request:
@@ -82,7 +85,7 @@ def test_a_schema_binds_the_reply(engine: Any) -> None:
         "required": ["ok"],
         "additionalProperties": False,
     }
-    plain = _request("1", max_tokens=40)
+    plain = _request("1", temperature=1.0, seed=3, max_tokens=200)  # random weights like white space
     reply = next(engine.generate([Request("1", plain.messages, plain.sampling, schema=schema)]))
     assert isinstance(json.loads(reply.text)["ok"], bool)
 
@@ -95,9 +98,33 @@ def test_a_prompt_longer_than_the_context_is_an_error_reply(engine: Any) -> None
 
 
 @needs_vllm
-def test_an_adapter_folder_is_run_on_its_base_model(tmp_path: Path) -> None:
-    adapter = {"r": 16, "base_model_name_or_path": "org/base"}
-    (tmp_path / "adapter_config.json").write_text(json.dumps(adapter))
-    model, settings, request = _with_adapter(tmp_path)
-    assert (model, settings) == ("org/base", {"enable_lora": True, "max_lora_rank": 16})
-    assert request.lora_path == str(tmp_path)
+def test_closing_ends_its_processes_and_another_can_follow(engine: Any, tiny_llama: Path) -> None:
+    engine.close()
+    engine.close()
+    assert not multiprocessing.active_children()
+    _save_adapter(tiny_llama, tiny_llama.parent / "adapter")
+    with _load(tiny_llama.parent / "adapter") as adapted:
+        assert adapted.adapter is not None
+        [reply] = adapted.generate([_request("1")])
+    assert reply.usage.completion_tokens == 6
+
+
+def _save_adapter(base: Path, folder: Path) -> None:
+    """A LoRA adapter as PEFT writes it, with random weights."""
+    import torch
+    from safetensors.torch import save_file
+
+    folder.mkdir()
+    config = {
+        "peft_type": "LORA",
+        "base_model_name_or_path": str(base),
+        "r": 8,
+        "lora_alpha": 16,
+        "target_modules": ["o_proj"],
+        "bias": "none",
+    }
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    prefix = "base_model.model.model.layers.{}.self_attn.o_proj.lora_{}.weight"
+    shapes = {"A": (8, 64), "B": (64, 8)}
+    tensors = {prefix.format(n, side): torch.randn(shape) for n in range(2) for side, shape in shapes.items()}
+    save_file(tensors, folder / "adapter_model.safetensors")

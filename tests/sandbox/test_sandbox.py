@@ -298,17 +298,19 @@ def test_closing_ends_every_process() -> None:
 
 def test_the_death_of_the_parent_ends_every_process() -> None:
     code = (
-        "from autoif.sandbox import Job, Sandbox\nimport os, signal\n"
+        "from autoif.sandbox import Job, Sandbox\n"
         "hang = Job('x', 'def evaluate(r):\\n while True: pass', ['x'])\n"
-        "box = Sandbox(workers=2, call_seconds=500, function_seconds=500).__enter__()\n"
-        "run = box.run(hang if i else Job('y', 'def evaluate(r): return True', ['x']) for i in range(3))\n"
-        "next(run)\nprint(*[w._process.pid for w in box._group(0)], flush=True)\ninput()\n"
+        "with Sandbox(workers=2, call_seconds=100, function_seconds=100) as box:\n"
+        "    print(*[w._process.pid for w in box._group(0)], flush=True)\n"
+        "    list(box.run([hang, hang]))\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         guardians = [int(pid) for pid in parent.stdout.readline().split()]
-        family = [p for guardian in guardians for p in (guardian, *under(guardian))]
-        assert len(family) >= 4
+        family: list[int] = []
+        while len(family) < 6:  # guardian, zygote and child, twice
+            assert parent.poll() is None
+            family = [p for guardian in guardians for p in (guardian, *under(guardian))]
         parent.kill()
     deadline = time.monotonic() + 20
     while any(Path(f"/proc/{pid}").exists() for pid in family) and time.monotonic() < deadline:

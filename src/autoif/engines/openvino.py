@@ -17,6 +17,9 @@ from autoif.errors import EngineError, EngineUnavailableError, InputError, Missi
 from autoif.records import Usage, clean
 
 CACHE_GB = 2
+FIRST = 4
+"""Requests taken in at first. A prompt looks into the prefix cache when it is added, so those that share a prefix wait
+until one of them has filled it: the number under way then doubles."""
 
 
 class OpenVinoEngine(Engine):
@@ -47,7 +50,7 @@ class OpenVinoEngine(Engine):
         running: list[_Job] = []
         try:
             while True:
-                running += [self._start(request) for request in islice(source, width - len(running))]
+                running += [self._start(request) for request in islice(source, _room(running, width))]
                 if not running:
                     return
                 self._step()
@@ -118,6 +121,12 @@ class _Job:
     def status(self) -> str:
         """RUNNING, FINISHED, or IGNORED (it does not fit in the cache)."""
         return str(self.handle.get_status().name)
+
+
+def _room(running: list[_Job], width: int) -> int:
+    """How many more requests to take in now."""
+    answering = sum(job.handle.can_read() for job in running)
+    return max(0, min(width, max(FIRST, 2 * answering)) - len(running))
 
 
 class Tokenizer:

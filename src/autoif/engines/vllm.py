@@ -65,6 +65,8 @@ class VllmEngine(Engine):
 
     def _start(self, request: Request, running: dict[str, Request]) -> Reply | None:
         """Hands a request to the scheduler; a reply when vLLM does not take it, as a prompt longer than the context."""
+        from vllm.exceptions import VLLMValidationError
+
         prompt = chat.encode(self.tokenizer, chat.render(self.tokenizer, request.messages, request.prefill))
         self.next_id += 1
         id = str(self.next_id)
@@ -72,7 +74,7 @@ class VllmEngine(Engine):
             self.llm.llm_engine.add_request(
                 id, {"prompt_token_ids": prompt}, self._sampling(request), lora_request=self.adapter
             )
-        except ValueError as error:
+        except (ValueError, VLLMValidationError) as error:
             return Reply(request.id, "", "error", Usage(len(prompt)), clean(_first_line(error)))
         running[id] = request
         return None

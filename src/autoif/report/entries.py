@@ -51,7 +51,7 @@ def kept_entry(subject: Subject, outcome: str, thresholds: Thresholds | None) ->
     entry = _about(record.instruction)
     verdicts: list[str] = []
     if isinstance(record, VerifiedInstruction):
-        verdicts = [_letters(row) for row in record.case_verdicts]
+        verdicts = [_letters(row, CASES) for row in record.case_verdicts[:VERIFIERS]]
         entry |= {"split": record.split, "why": shown(words.sentence(record.explanation), PROSE)}
     return entry | {
         "id": subject.id,
@@ -73,7 +73,7 @@ def dropped_entry(example: Example) -> Entry:
 
 
 def _candidates(what: dict[str, Any]) -> Entry:
-    verdicts = [_letters(row) for row in _list(what.get("verdicts"))]
+    verdicts = [_letters(row, CASES) for row in _list(what.get("verdicts"))[:VERIFIERS]]
     cases = [case for case in _list(what.get("cases")) if isinstance(case, dict)][:CASES]
     return {
         **_instruction(what.get("instruction")),
@@ -141,7 +141,7 @@ def _completion(answer: Answer, subject: Subject, thresholds: Thresholds | None)
         "text": shown(completion.text, ANSWER),
         "tokens": completion.tokens,
         "rate": answer.pass_rate,
-        "verdicts": _letters(answer.verdicts or ()),
+        "verdicts": _letters(answer.verdicts or (), VERIFIERS),
         "fate": name,
         "why": why,
     }
@@ -152,8 +152,8 @@ def _completion(answer: Answer, subject: Subject, thresholds: Thresholds | None)
     return entry
 
 
-def _letters(names: Any) -> str:
-    return "".join(VERDICTS.get(str(name), UNKNOWN).letter for name in _list(names)[:VERIFIERS])
+def _letters(names: Any, limit: int) -> str:
+    return "".join(VERDICTS.get(str(name), UNKNOWN).letter for name in _list(names)[:limit])
 
 
 def _list(value: Any) -> list[Any]:

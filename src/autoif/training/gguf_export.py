@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, ReaderTensor
 
-Kind = Literal["F16", "Q8_0"]
+Kind = Literal["F32", "F16", "Q8_0"]
 Array = Any
 Weights = Mapping[str, Callable[[], Array]]
 """Tensors by their GGUF name, read when asked for."""
@@ -88,7 +88,7 @@ def _copy_metadata(reader: GGUFReader, writer: GGUFWriter, kind: Kind) -> None:
         if not field.name.startswith(written_by_writer):
             inner = field.types[1] if len(field.types) > 1 else None
             writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=inner)
-    writer.add_file_type(LlamaFileType[f"MOSTLY_{kind}"])
+    writer.add_file_type(LlamaFileType["ALL_F32" if kind == "F32" else f"MOSTLY_{kind}"])
 
 
 def _type_for(tensor: ReaderTensor, kind: GGMLQuantizationType) -> GGMLQuantizationType:
