@@ -1,6 +1,7 @@
 """More than ten thousand broken, mutated and monstrous functions: none hangs, none is lost, the parent never raises."""
 
 import ast
+import copy
 import random
 from collections.abc import Callable
 
@@ -22,16 +23,14 @@ BASES = [
     "        if response[n] in string.punctuation:\n            return n < LIMIT\n        n += 1\n    return False\n",
     "import math, random\n\ndef evaluate(response):\n    random.shuffle(list(response))\n"
     "    return math.log(1 + len(response)) > 2 ** 0.5 and not response[::-1] == response\n",
-    "class Checker:\n    def __init__(self, text):\n        self.text = text\n    def __bool__(self):\n        return ',' in self.text\n"
-    "\ndef evaluate(response):\n    return bool(Checker(response))\n",
+    "class Checker:\n    def __init__(self, text):\n        self.text = text\n    def __bool__(self):\n"
+    "        return ',' in self.text\n\ndef evaluate(response):\n    return bool(Checker(response))\n",
     "import os, sys\n\ndef evaluate(response):\n    try:\n        os.listdir('/')\n        sys.setrecursionlimit(99)\n"
     "    except OSError as error:\n        return getattr(error, 'errno', 0) == 13\n    return None\n",
 ]
 TEXTS = ("", "One two three four.", '{"name": 1}', "* a\n* b\n* c\n* d", "\0\ud800\U0001f600", "e" * 500)
 CHARACTERS = "()[]{}:,.=+-*/%@~|&^<>'\"#\\ \n\t_0123456789abcxyzNTF\0\ud800\udfff\xe9\u2028\U0001f600"
-NAMES = (
-    ["len", "response", "self", "__class__", "eval", "exec", "open", "__import__", "os", "sys", "re", "True", "None", "9999999", "evaluate", "lambda", "print"]
-)
+NAMES = ["len", "response", "self", "__class__", "eval", "exec", "open", "os", "sys", "re", "True", "9999999", "print"]
 Random = random.Random
 
 
@@ -42,7 +41,7 @@ def swap_nodes(rng: Random) -> str:
     for _ in range(rng.randint(1, 4)):
         parents = [(n, f, v) for n in ast.walk(tree) for f, v in ast.iter_fields(n) if isinstance(v, ast.expr)]
         node, field, _ = rng.choice(parents)
-        setattr(node, field, rng.choice(donors))
+        setattr(node, field, copy.deepcopy(rng.choice(donors)))
     try:
         return ast.unparse(ast.fix_missing_locations(tree))
     except (ValueError, RecursionError, AttributeError, TypeError):

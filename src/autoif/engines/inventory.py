@@ -59,7 +59,7 @@ def embedded_model() -> str | None:
 def _engine(name: str, libraries: tuple[str, ...]) -> Available:
     missing = [library for library in libraries if util.find_spec(library) is None]
     if missing:
-        extra = {"vllm": "vllm", "openai": "openai"}.get(name, "local")
+        extra = "vllm" if name == "vllm" else "local"
         return Available(name, False, f"{', '.join(missing)} not installed: pip install 'autoif[{extra}]'")
     if name == "openai":
         key = "OPENAI_API_KEY is set" if os.environ.get("OPENAI_API_KEY") else "OPENAI_API_KEY is not set"

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autoif.config import EngineConfig
 from autoif.engines.base import Engine, Finish, Reply, Request
-from autoif.errors import EngineError, EngineUnavailableError, InputError, MissingExtraError
+from autoif.errors import EngineError, EngineUnavailableError, InputError
 from autoif.records import Usage, clean
 
 OFFICIAL = "https://api.openai.com/v1"
@@ -209,10 +209,8 @@ def _options(config: EngineConfig) -> Options:
 
 
 def _client(config: EngineConfig, url: str) -> Any:
-    try:
-        import openai
-    except ImportError:
-        raise MissingExtraError("openai", "openai") from None
+    import openai
+
     key = os.environ.get(config.api_key_env)
     if not key and url == OFFICIAL:
         raise EngineUnavailableError(f"{url} needs a key: set the environment variable {config.api_key_env}.")

@@ -125,7 +125,7 @@ class _Job:
 
 def _room(running: list[_Job], width: int) -> int:
     """How many more requests to take in now."""
-    answering = sum(job.handle.can_read() for job in running)
+    answering: int = sum(job.handle.can_read() for job in running)
     return max(0, min(width, max(FIRST, 2 * answering)) - len(running))
 
 

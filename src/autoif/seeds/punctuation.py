@@ -104,7 +104,7 @@ def evaluate(response: str) -> bool:
     # Semicolons alone would be no answer, so ask for a letter as well.
     return response.count(";") >= $n and any(c.isalpha() for c in response)
 """,
-        parameters={"n": (1, 2, 3)},
+        parameters={"n": (2, 3)},
         cases=lambda n: [
             ("A city is loud; a village is quiet; one offers work; the other offers stars.", True),
             ("A city is loud, and a village is quiet.", False),
@@ -131,7 +131,7 @@ def evaluate(response: str) -> bool:
     remarks = re.findall(r"(?<![\w\])])\(([^()]*)\)", response)
     return sum(any(c.isalpha() for c in remark) for remark in remarks) >= $n
 """,
-        parameters={"n": (1, 2, 3)},
+        parameters={"n": (2, 3)},
         cases=lambda n: [
             ("Take the early train (it is quiet), walk by the lake (bring shoes) and eat fish (it is fresh).", True),
             ("Take the early train and walk by the lake.", False),
@@ -197,7 +197,7 @@ def evaluate(response: str) -> bool:
     phrases = re.findall(r'"([^"\n]*)"', text)
     return sum(any(c.isalnum() for c in phrase) for phrase in phrases) >= $n
 """,
-        parameters={"n": (1, 2, 3)},
+        parameters={"n": (2, 3)},
         cases=lambda n: [
             ('A "bear market" is a fall of a fifth; the opposite is a "bull market", after a "rally".', True),
             ("A bear market is a fall of a fifth.", False),
