@@ -135,7 +135,7 @@ def _engine_ratio(seed: int) -> float:
 
 
 def _bare_seconds(run: pipeline.Run, config: Config) -> float:
-    """The same requests, straight to the engine. A fresh engine each time, so that neither finds a warm prefix cache."""
+    """The same requests, straight to the engine: a fresh one, so that neither finds a warm prefix cache."""
     wanted = [
         request
         for unit, verified in run.directory.finished("crosscheck").units()

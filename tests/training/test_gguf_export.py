@@ -28,14 +28,15 @@ def base(tmp_path_factory: pytest.TempPathFactory, checkpoint: dict[str, Any]) -
 def make_base(path: Path, checkpoint: dict[str, Any], architecture: str = "llama") -> Path:
     import numpy as np
 
+    vocabulary, hidden = checkpoint["model.embed_tokens.weight"].shape
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_block_count(2)
     writer.add_context_length(512)
-    writer.add_embedding_length(32)
-    writer.add_feed_forward_length(64)
+    writer.add_embedding_length(hidden)
+    writer.add_feed_forward_length(checkpoint["model.layers.0.mlp.up_proj.weight"].shape[0])
     writer.add_head_count(4)
     writer.add_head_count_kv(2)
-    writer.add_vocab_size(checkpoint["model.embed_tokens.weight"].shape[0])
+    writer.add_vocab_size(vocabulary)
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_rope_freq_base(10000.0)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
@@ -68,19 +69,16 @@ def fields(file: Path) -> dict[str, Any]:
     return {f.name: f.contents() for f in gguf.GGUFReader(file).fields.values() if not f.name.startswith("GGUF.")}
 
 
-@pytest.mark.parametrize(("kind", "error"), [("F16", 2e-4), ("Q8_0", 2e-3)])
-def test_weights_come_back(
-    tiny_llama: Path, checkpoint: dict[str, Any], base: Path, tmp_path: Path, kind: Any, error: float
-) -> None:
-    back = read_back(write_gguf(tiny_llama, base, tmp_path / "new" / "policy.gguf", kind))
+def test_weights_come_back(tiny_llama: Path, checkpoint: dict[str, Any], base: Path, tmp_path: Path) -> None:
+    back = read_back(write_gguf(tiny_llama, base, tmp_path / "new" / "policy.gguf"))
     assert back.keys() == checkpoint.keys()
     for name, tensor in checkpoint.items():
-        assert (back[name].float() - tensor).abs().max() < error, name
+        assert (back[name].float() - tensor).abs().max() < 2e-4, name
     assert list((tmp_path / "new").iterdir()) == [tmp_path / "new" / "policy.gguf"]
 
 
 def test_metadata_and_tokenizer_are_the_bases(tiny_llama: Path, base: Path, tmp_path: Path) -> None:
-    written = fields(write_gguf(tiny_llama, base, tmp_path / "policy.gguf", "F16"))
+    written = fields(write_gguf(tiny_llama, base, tmp_path / "policy.gguf"))
     assert written.pop("general.file_type") == gguf.LlamaFileType.MOSTLY_F16
     expected = fields(base)
     del expected["general.file_type"]
@@ -94,7 +92,7 @@ def test_reference_has_the_values_of_the_base(base: Path, tmp_path: Path) -> Non
     for name, tensor in old.items():
         wanted = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
         found = gguf.quants.dequantize(new[name].data, new[name].tensor_type)
-        assert abs(found - wanted).max() <= abs(wanted).max() * 2**-11
+        assert abs(found - wanted).max() <= abs(wanted).max() * 2**-10
 
 
 def test_reference_is_written_once_for_each_base(base: Path, checkpoint: dict[str, Any], tmp_path: Path) -> None:
@@ -102,7 +100,6 @@ def test_reference_is_written_once_for_each_base(base: Path, checkpoint: dict[st
     written = first.stat().st_mtime_ns
     assert reference_gguf(base, tmp_path / "cache") == first
     assert first.stat().st_mtime_ns == written
-    assert reference_gguf(base, tmp_path / "cache", "Q8_0") != first
     other = make_base(tmp_path / base.name, checkpoint)
     assert reference_gguf(other, tmp_path / "cache") != first
 
@@ -110,9 +107,10 @@ def test_reference_is_written_once_for_each_base(base: Path, checkpoint: dict[st
 def test_another_shape_is_refused(tiny_llama: Path, checkpoint: dict[str, Any], tmp_path: Path) -> None:
     import torch
 
-    wider = checkpoint | {"model.layers.1.mlp.up_proj.weight": torch.zeros(96, 32)}
+    rows, columns = checkpoint["model.layers.1.mlp.up_proj.weight"].shape
+    wider = checkpoint | {"model.layers.1.mlp.up_proj.weight": torch.zeros(rows + 32, columns)}
     base = make_base(tmp_path / "wider.gguf", wider)
-    with pytest.raises(InputError, match=r"up_proj\.weight \[64, 32\] has no equal in the base GGUF"):
+    with pytest.raises(InputError, match=rf"up_proj\.weight \[{rows}, {columns}\] has no equal in the base GGUF"):
         write_gguf(tiny_llama, base, tmp_path / "policy.gguf")
     assert list(tmp_path.iterdir()) == [base]
 
@@ -120,7 +118,7 @@ def test_another_shape_is_refused(tiny_llama: Path, checkpoint: dict[str, Any], 
 def test_a_tensor_too_few_is_refused(tiny_llama: Path, checkpoint: dict[str, Any], tmp_path: Path) -> None:
     import torch
 
-    deeper = checkpoint | {"model.layers.1.self_attn.q_proj.bias": torch.zeros(32)}
+    deeper = checkpoint | {"model.layers.1.self_attn.q_proj.bias": torch.zeros(64)}
     base = make_base(tmp_path / "deeper.gguf", deeper)
     with pytest.raises(InputError, match=r"has no weights for blk\.1\.attn_q\.bias"):
         write_gguf(tiny_llama, base, tmp_path / "policy.gguf")

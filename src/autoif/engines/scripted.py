@@ -97,7 +97,7 @@ class Rule(BaseModel):
     replies: Annotated[tuple[str, ...], Field(min_length=1)]
 
     def fits(self, last: str) -> bool:
-        return all(text in last for text in self.when)
+        return all(map(last.__contains__, self.when))
 
 
 class Options(BaseModel):

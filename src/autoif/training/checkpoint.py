@@ -12,6 +12,7 @@ import yaml
 from autoif import __version__
 from autoif.config import Config
 from autoif.training.load import find_gguf
+from autoif.training.rounding import BF16, dithered
 
 
 def save_checkpoint(
@@ -21,19 +22,28 @@ def save_checkpoint(
 
     A LoRA adapter is saved to `out/adapter` and merged into the checkpoint, so that the checkpoint needs no PEFT.
     """
-    import torch
-
     if config.train.lora is not None:
         model.save_pretrained(out / "adapter", save_embedding_layers=False)
-        model = model.merge_and_unload()
+        model = model.float().merge_and_unload()
+    if config.train.dtype == "bfloat16":
+        _to_bfloat16(model)
     partial, whole = out / "checkpoint.partial", out / "checkpoint"
     shutil.rmtree(partial, ignore_errors=True)
-    model.to(getattr(torch, config.train.dtype)).save_pretrained(partial)
+    model.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
     (partial / "README.md").write_text(model_card(config, pairs, funnel), encoding="utf-8")
     shutil.rmtree(whole, ignore_errors=True)
     partial.replace(whole)
     return whole
+
+
+def _to_bfloat16(model: Any) -> None:
+    import torch
+
+    for name, weight in model.named_parameters():
+        rounded = dithered(weight.detach().cpu().numpy(), name, BF16)
+        weight.data = torch.from_numpy(rounded).to(weight.device, torch.bfloat16)
+    model.config.dtype = torch.bfloat16
 
 
 def model_card(config: Config, pairs: int, funnel: Mapping[str, int]) -> str:

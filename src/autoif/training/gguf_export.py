@@ -1,23 +1,25 @@
 """A tuned policy as a GGUF file, so that the CPU engine can run it, and its reference in the same form.
 
-Both are written from one base file: its metadata and tokenizer are copied, its tensors replaced. Policy and reference
-therefore differ in nothing but the training, and a comparison of the two is fair.
+Both are written from one base file: its metadata and tokenizer are copied, its matrices written as F16 (the exactest
+type that OpenVINO reads) and rounded with the same draws. Policy and reference therefore differ in nothing but the
+training, and a comparison of the two is fair.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from autoif.errors import InputError
+from autoif.training.rounding import F16, dithered
 
 if TYPE_CHECKING:
     import numpy as np
-    from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, ReaderTensor
+    from gguf import GGUFReader, GGUFWriter, ReaderTensor
 
-Kind = Literal["F32", "F16", "Q8_0"]
 Array = Any
 Weights = Mapping[str, Callable[[], Array]]
 """Tensors by their GGUF name, read when asked for."""
@@ -26,16 +28,16 @@ PERMUTED = {"llama": True, "qwen2": False, "qwen3": False}
 """Architectures known here, and whether their query and key rows are reordered from Hugging Face's to GGUF's rotary."""
 
 
-def write_gguf(checkpoint: Path, base: Path, out: Path, kind: Kind = "F16") -> Path:
+def write_gguf(checkpoint: Path, base: Path, out: Path) -> Path:
     """Writes the weights of a Hugging Face folder (safetensors) into `out`, everything else copied from `base`.
 
     Raises InputError when the two are not the same architecture and shape, or the folder is a LoRA adapter.
     """
     reader = _read(base)
-    return _write(reader, _from_folder(checkpoint, reader), out, kind)
+    return _write(reader, _from_folder(checkpoint, reader), out)
 
 
-def reference_gguf(base: Path, cache: Path, kind: Kind = "F16") -> Path:
+def reference_gguf(base: Path, cache: Path) -> Path:
     """The untrained model in the form that `write_gguf` gives the tuned one: dequantised, written once into `cache`.
 
     Raises InputError when `base` is not a GGUF file.
@@ -44,43 +46,47 @@ def reference_gguf(base: Path, cache: Path, kind: Kind = "F16") -> Path:
         state = base.stat()
     except OSError as error:
         raise _unreadable(base, error) from None
-    out = cache / f"{base.stem}.{state.st_size:x}-{state.st_mtime_ns:x}.{kind}.gguf"
+    out = cache / f"{base.stem}.{state.st_size:x}-{state.st_mtime_ns:x}.f16.gguf"
     if out.is_file():
         return out
     reader = _read(base)
-    return _write(reader, {t.name: _dequantised(t) for t in reader.tensors}, out, kind)
+    return _write(reader, {t.name: _dequantised(t) for t in reader.tensors}, out)
 
 
-def _write(reader: GGUFReader, weights: Weights, out: Path, kind: Kind) -> Path:
+def _write(reader: GGUFReader, weights: Weights, out: Path) -> Path:
     """The file appears under its name only when it is whole."""
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f"{out.name}.{os.getpid()}.partial")
     try:
-        _fill(partial, reader, weights, kind)
+        _fill(partial, reader, weights)
         return partial.replace(out)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _fill(out: Path, reader: GGUFReader, weights: Weights, kind: Kind) -> None:
+def _fill(out: Path, reader: GGUFReader, weights: Weights) -> None:
     """Metadata first, then one tensor after another: only one is in memory."""
-    from gguf import GGMLQuantizationType, GGUFWriter
-    from gguf.quants import quantize
+    import numpy as np
+    from gguf import GGUFWriter
 
     writer = GGUFWriter(out, _value(reader, "general.architecture"))
-    _copy_metadata(reader, writer, kind)
-    types = {tensor.name: _type_for(tensor, GGMLQuantizationType[kind]) for tensor in reader.tensors}
+    _copy_metadata(reader, writer)
     for tensor in reader.tensors:
-        _announce(writer, tensor, types[tensor.name])
+        shape = _shape(tensor)
+        width = _width(tensor)
+        writer.add_tensor_info(tensor.name, shape, np.dtype(f"f{width}"), width * math.prod(shape))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     for tensor in reader.tensors:
-        writer.write_tensor_data(quantize(weights[tensor.name](), types[tensor.name]))
+        values = weights[tensor.name]()
+        if _width(tensor) == 2:
+            values = dithered(values, tensor.name, F16)
+        writer.write_tensor_data(values.astype(f"f{_width(tensor)}"))
     writer.close()
 
 
-def _copy_metadata(reader: GGUFReader, writer: GGUFWriter, kind: Kind) -> None:
+def _copy_metadata(reader: GGUFReader, writer: GGUFWriter) -> None:
     from gguf import LlamaFileType
 
     written_by_writer = ("GGUF.", "general.architecture", "general.file_type")
@@ -88,26 +94,12 @@ def _copy_metadata(reader: GGUFReader, writer: GGUFWriter, kind: Kind) -> None:
         if not field.name.startswith(written_by_writer):
             inner = field.types[1] if len(field.types) > 1 else None
             writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=inner)
-    writer.add_file_type(LlamaFileType["ALL_F32" if kind == "F32" else f"MOSTLY_{kind}"])
+    writer.add_file_type(LlamaFileType.MOSTLY_F16)
 
 
-def _type_for(tensor: ReaderTensor, kind: GGMLQuantizationType) -> GGMLQuantizationType:
-    """Vectors (norms, biases) stay exact; rows that Q8_0's blocks of 32 do not divide become F16."""
-    from gguf import GGMLQuantizationType
-
-    if len(tensor.shape) == 1:
-        return GGMLQuantizationType.F32
-    whole_blocks = kind != GGMLQuantizationType.Q8_0 or tensor.shape[0] % 32 == 0
-    return kind if whole_blocks else GGMLQuantizationType.F16
-
-
-def _announce(writer: GGUFWriter, tensor: ReaderTensor, kind: GGMLQuantizationType) -> None:
-    import numpy as np
-    from gguf.quants import quant_shape_to_byte_shape
-
-    shape = _shape(tensor)
-    byte_shape = quant_shape_to_byte_shape(shape, kind)
-    writer.add_tensor_info(tensor.name, byte_shape, np.dtype(np.uint8), int(np.prod(byte_shape)), raw_dtype=kind)
+def _width(tensor: ReaderTensor) -> int:
+    """Bytes of one value: float32 for vectors (norms, biases), float16 for matrices."""
+    return 4 if len(tensor.shape) == 1 else 2
 
 
 def _from_folder(checkpoint: Path, reader: GGUFReader) -> dict[str, Callable[[], Array]]:
