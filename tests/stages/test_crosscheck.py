@@ -66,6 +66,5 @@ def test_the_split_follows_from_the_seed_alone():
     assert splits == [split(instruction, config) for instruction in texts]
     assert 50 < splits.count("heldout_instruction") < 110
     assert 65 < splits.count("heldout_query") < 130
-    assert set(
-        split(i, parse_config({"crosscheck": {"heldout_queries": 0, "heldout_instructions": 0}}, "t")) for i in texts
-    ) == {"train"}
+    nobody = parse_config({"crosscheck": {"heldout_queries": 0, "heldout_instructions": 0}}, "test")
+    assert {split(instruction, nobody) for instruction in texts} == {"train"}
