@@ -296,6 +296,20 @@ def test_closing_ends_every_process() -> None:
     assert not any(Path(f"/proc/{pid}").exists() for pid in started)
 
 
+def test_closing_works_while_a_forked_process_holds_the_pipes() -> None:
+    reader, writer = os.pipe()
+    with Sandbox(workers=1) as box:
+        pid = os.fork()
+        if not pid:
+            os.close(writer)
+            os.read(reader, 1)
+            os._exit(0)
+        assert names(box, LENGTH, "word") == ["TRUE"]
+    os.close(writer)
+    os.waitpid(pid, 0)
+    os.close(reader)
+
+
 def test_the_death_of_the_parent_ends_every_process() -> None:
     code = (
         "from autoif.sandbox import Job, Sandbox\n"

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from autoif.errors import SandboxError
 from autoif.sandbox.jobs import RESULT_HEADER, Job, encode_job
 
-START_SECONDS = 60.0
+START_SECONDS, END_SECONDS = 60.0, 5.0
 GRACE_SECONDS = 10.0
 """How much longer than a function's budget a zygote may be silent before it is taken for dead."""
 AHEAD_TASKS, AHEAD_BYTES = 64, 1 << 20
@@ -127,11 +127,16 @@ class Worker:
         return answers
 
     def close(self) -> None:
-        """Ends the zygote and all it started."""
+        """Ends the zygote and all it started, even when a process that was forked from this one holds the pipes."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
-                pipe.close()  # the guardian takes it from here
-        self._process.wait()
+                pipe.close()
+        self._process.terminate()
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:  # a stopped guardian
+            self._process.kill()
+            self._process.wait()
 
     def _receive(self) -> bool:
         try:

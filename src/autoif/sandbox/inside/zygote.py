@@ -62,16 +62,21 @@ def main() -> NoReturn:
 
 
 def guard(parent: int, zygote: int, alive: int) -> NoReturn:
-    """Waits for the end of the zygote (its end of a pipe closes) or of the parent, and ends the zygote."""
+    """Waits for the end of the zygote (its end of a pipe closes) or of the parent, or for SIGTERM; ends the zygote."""
+
+    def end(*_: object) -> NoReturn:
+        os.kill(zygote, signal.SIGKILL)
+        os.waitpid(zygote, 0)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
     os.close(1)
     poll = select.poll()
     poll.register(0, 0)
     poll.register(alive, 0)
     while os.getppid() == parent and not poll.poll(1000):
         pass
-    os.kill(zygote, signal.SIGKILL)
-    os.waitpid(zygote, 0)
-    os._exit(0)
+    end()
 
 
 def write(data: bytes) -> None:
