@@ -17,6 +17,8 @@ import os
 import resource
 import signal
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -79,12 +81,19 @@ def jobs(tasks: list[Task]) -> list[Job]:
     ]
 
 
+FORKS = """
+import os, sys
+for _ in range(int(sys.argv[1])):
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+"""
+
+
 def bare_forks(count: int) -> None:
-    for _ in range(count):
-        pid = os.fork()
-        if not pid:
-            os._exit(0)
-        os.waitpid(pid, 0)
+    """Forks of an interpreter that has loaded nothing."""
+    subprocess.run([sys.executable, "-I", "-S", "-c", FORKS, str(count)], check=True)
 
 
 @contextmanager
@@ -222,9 +231,8 @@ def main() -> None:
     memory()
     for inputs in options.inputs:
         tasks = load(options.data, inputs)
-        print(
-            f"\n{len(jobs(tasks))} functions, {inputs} inputs each, {options.rounds} rounds, load {os.getloadavg()[0]:.1f}"
-        )
+        load_now = f"load of the machine {os.getloadavg()[0]:.1f}"
+        print(f"\n{len(jobs(tasks))} functions, {inputs} inputs each, {options.rounds} rounds, {load_now}", flush=True)
         race(tasks, options.rounds)
     if options.hangs:
         print()

@@ -15,12 +15,15 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from autoif.engines.models import EMBEDDED
 from autoif.lineage import Found
 from autoif.records import PreferencePair
 from autoif.rundir import RunDirectory
 
 LONGEST = 600
 """Characters of a text shown in one place."""
+
+STRONGER = "The embedded 135M model is a weak writer. A stronger one on the same CPU: autoif run configs/laptop.yaml"
 
 
 def status(run: RunDirectory) -> Group:
@@ -127,15 +130,18 @@ def _count(found: Found) -> int:
 def closing(run: RunDirectory, console: Console) -> None:
     """What `autoif run` ends with: the funnel, where instructions came from, three pairs, before and after."""
     console.print(status(run))
-    console.print(origins(run))
+    console.print(origins(run), highlight=False, soft_wrap=True)
     if run.stage("pairs").done:
         for pair in islice(_spread(run), 3):
             console.print(_pair(pair))
     scores = run.folder("evaluate") / "scores.json"
     if scores.exists():
-        console.print(before_after(json.loads(scores.read_text())["heldout"]))
+        heldout = json.loads(scores.read_text()).get("heldout")
+        console.print(before_after(heldout) if heldout else "Nothing was held out.", highlight=False, soft_wrap=True)
     if run.report_path.exists():
-        console.print(f"Report: {run.report_path}", highlight=False)
+        console.print(f"Report: {run.report_path}", highlight=False, soft_wrap=True)
+    if run.saved()["config"]["writer"]["model"] == EMBEDDED:
+        console.print(STRONGER, highlight=False, soft_wrap=True)
 
 
 def origins(run: RunDirectory) -> str:

@@ -7,7 +7,7 @@ import select
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Self
 
 from autoif.errors import SandboxError, SandboxUnavailableError
@@ -15,6 +15,8 @@ from autoif.sandbox.capabilities import describe
 from autoif.sandbox.jobs import Job, Result, Verdict, decode_verdicts
 from autoif.sandbox.worker import Mode, Settings, Task, Worker
 
+AT_ONCE = 8
+"""Jobs pulled before results are looked for again."""
 DEATHS = 2
 """Zygotes that may die over one task before it counts as CRASH."""
 
@@ -134,14 +136,14 @@ class Run:
         return [worker for seed in self.seeds for worker in self.box._groups.get(seed, []) if worker.tasks]
 
     def pull(self) -> bool:
-        """Takes one more job when nothing waits and a worker has room; False when it did not."""
+        """Takes a few more jobs when nothing waits and a worker has room; False when there were none to take."""
         if any(self.waiting.values()) or not any(worker.has_room() for worker in self.workers()):
             return False
-        for number, job in self.jobs:
+        jobs = list(islice(self.jobs, AT_ONCE))
+        for number, job in jobs:
             for seed in self.seeds:
                 self.waiting[seed].append(Task(number, job, order(len(job.inputs), seed), seed))
-            return True
-        return False
+        return bool(jobs)
 
     def distribute(self) -> None:
         for seed, waiting in self.waiting.items():

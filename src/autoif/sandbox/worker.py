@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -23,7 +24,7 @@ from autoif.sandbox.jobs import RESULT_HEADER, Job, encode_job
 START_SECONDS, END_SECONDS = 60.0, 5.0
 GRACE_SECONDS = 10.0
 """How much longer than a function's budget a zygote may be silent before it is taken for dead."""
-AHEAD_TASKS, AHEAD_BYTES = 64, 1 << 20
+AHEAD_TASKS, AHEAD_BYTES = 128, 1 << 20
 """How many tasks and unsent bytes may wait at one worker."""
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from inside.zygote import main; main()"
 
@@ -72,6 +73,9 @@ class Worker:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self.stdin, self.stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
+        if sys.platform == "linux":
+            with suppress(OSError):  # an ordinary user's pipes may have used up their share
+                fcntl.fcntl(self.stdin, fcntl.F_SETPIPE_SZ, AHEAD_BYTES)
         os.set_blocking(self.stdin, False)
         os.set_blocking(self.stdout, False)
 
