@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -89,9 +90,11 @@ def _config(path: Path, overrides: tuple[str, ...], run_directory: str | None, s
 
 
 def _console() -> Console:
+    """A terminal's own width; a fixed one for logs and CI, where nobody says."""
     from rich.console import Console
 
-    return Console()
+    console = Console()
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=120)
 
 
 def _run_directory(path: Path) -> RunDirectory:

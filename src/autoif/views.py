@@ -31,9 +31,9 @@ def status(run: RunDirectory) -> Group:
     run.saved()
     table = Table(title=str(run.path), title_justify="left", header_style="bold")
     for name, justify in (("stage", "left"), ("in", "right"), ("kept", "right"), ("dropped", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+        table.add_column(name, justify=justify, no_wrap=name != "dropped")  # type: ignore[arg-type]
     for name in ("tokens read", "written", "seconds", ""):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     totals = [0, 0, 0.0]
     for stage in run.stages():
         stats = stage.stats()
