@@ -20,6 +20,7 @@ import signal
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -211,11 +212,14 @@ def seccomp(settings: SimpleNamespace) -> bool:
 
 
 def warm_up() -> None:
-    """langdetect reads its profiles at its first use and draws at random: once, here, and with a fixed seed."""
+    """Libraries that read data at their first use do so here, once; langdetect's draws get a fixed seed."""
     if "langdetect" in sys.modules:
         factory: Any = sys.modules["langdetect.detector_factory"]
         factory.DetectorFactory.seed = 0
         factory.init_factory()
+    if "nltk" in sys.modules:
+        with suppress(LookupError):  # its data are not installed
+            sys.modules["nltk"].word_tokenize("Warm up.")
 
 
 def library_folders() -> list[str]:
