@@ -43,22 +43,22 @@ def crosscheck(
     total = len(verdicts)
     compiled = [v for v in range(total) if "NO_COMPILE" not in verdicts[v]]
     if not compiled:
-        return _dropped("does_not_compile", f"none of {total} functions compiles")
+        return _dropped("does_not_compile", f"of {total} functions written, none compiles")
     if not follows:
         return _dropped("no_test_case", "no test case was written")
     steady = [v for v in compiled if deterministic[v]]
     if not steady:
-        return _dropped("nondeterministic", f"all {len(compiled)} functions that compile change their verdicts")
+        return _dropped("nondeterministic", f"of {len(compiled)} functions that compile, all change their verdicts")
     usable = [v for v in steady if any(verdict in BOOLEAN for verdict in verdicts[v])]
     usable = [v for v in usable if "NOT_BOOL" not in verdicts[v]]
     if not usable:
-        return _dropped("not_boolean", f"none of {len(steady)} functions returns booleans")
+        return _dropped("not_boolean", f"of {len(steady)} functions that compile, none returns booleans")
     clear = _uncontradicted(follows, responses)
     if not clear:
         return _dropped("contradiction", "every test case is labelled both ways")
     agreed = [c for c in clear if _agreement(verdicts, usable, c, follows) >= case_threshold]
     if not agreed:
-        return _dropped("below_threshold", f"the functions agree with none of {len(clear)} test cases")
+        return _dropped("below_threshold", f"of {len(clear)} test cases, the functions agree with none")
     right = [v for v in usable if _accuracy(verdicts[v], agreed, follows) >= function_threshold]
     if len(right) < min_verifiers or len(agreed) < min_cases:
         return _dropped("below_threshold", _tally(len(right), total, agreed, follows) + ", which is too few")
