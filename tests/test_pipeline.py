@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
+
+from autoif import pipeline, store
+from autoif.config import load_config
 
 DATA = [
     f"0{n}_{name}/{file}"
@@ -140,6 +144,29 @@ def test_killed_twenty_times_it_ends_in_the_same_files(whole, config, tmp_path):
     assert done.returncode == 0, done.stderr
     assert kills >= 3
     assert data(run) == data(whole)
+
+
+@pytest.mark.parametrize("unit", [0, 1, 20, 39])
+def test_a_record_written_but_not_committed_is_no_duplicate_of_itself(config, whole, tmp_path, monkeypatch, unit):
+    """The process dies between a query's line and its journal entry."""
+    loaded = load_config(config, (f"run={tmp_path / 'run'}",))
+    write, entries = store._write, []
+
+    def dying(handle, data):
+        if len(data) == store.ENTRY.itemsize:
+            entries.append(data)
+            if len(entries) > unit:
+                raise KeyboardInterrupt
+        write(handle, data)
+
+    with monkeypatch.context() as patch, pipeline.opened(loaded, Console(quiet=True)) as run:
+        patch.setattr(store, "_write", dying)
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.queries(run)
+    with pipeline.opened(loaded, Console(quiet=True)) as run:
+        pipeline.queries(run)
+    name = "01_queries/records.jsonl"
+    assert (tmp_path / "run" / name).read_bytes() == (whole / name).read_bytes()
 
 
 def test_a_second_process_is_refused(whole, config):

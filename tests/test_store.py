@@ -150,3 +150,9 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, monkeypatch):
         with pytest.raises(AutoIFError, match=r"No space left on device.*run the same again"):
             journal.append(outcome(1, ["b"], []))
     assert 0 in open_journal(Stage(tmp_path / "s", Query))
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AutoIFError, match="cannot be written"), locked(tmp_path / "file" / "run"):
+        pass

@@ -102,13 +102,12 @@ def opened(config: Config, console: Console) -> Iterator[Run]:
 def queries(run: Run) -> None:
     """Stage 1. Duplicates are dropped on the way, so that `limit` counts what is really kept."""
     config = run.config.queries
-    sift = query_sifter()
-    so_far = (
-        [sift(query) for query in run.directory.stage("queries")] if run.directory.folder("queries").exists() else []
-    )
 
     def work(units: Units) -> Iterator[Outcome[Query]]:
-        return _limited(_sifted(stages.queries(units, config), sift), config.limit, len(so_far))
+        """Called when the stage is open and repaired: what an earlier process kept is known to the sifter first."""
+        sift = query_sifter()
+        kept = sum(sift(query) is None for query in run.directory.stage("queries"))
+        return _limited(_sifted(stages.queries(units, config), sift), config.limit, kept)
 
     run.execute("queries", enumerate(read_source(config, run.config.seed)), work, config.limit)
     _require(run, "queries", "no query is left after the filters", "give another source or relax queries.*")

@@ -39,8 +39,10 @@ SYNC_SECONDS = 1.0
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Holds the run directory for this process. Raises BusyRunError when another one writes it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a+") as handle:
+    with disk(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / ".lock", "a+")  # noqa: SIM115
+    with lock as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -278,8 +280,9 @@ def _stats(folder: Path, entries: Any) -> dict[str, Any]:
 def write_atomically(path: Path, text: str) -> None:
     """Replaces `path` in one step: a reader sees the old text or the new, never half."""
     scratch = path.with_name(f"{path.name}.new")
-    with open(scratch, "w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    scratch.replace(path)
+    with disk(path.parent):
+        with open(scratch, "w", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        scratch.replace(path)
