@@ -10,6 +10,8 @@ import yaml
 
 from autoif.engines.inventory import embedded_model
 
+pytestmark = pytest.mark.xdist_group("embedded")  # one worker: the run is made once
+
 SHORT = {"temperature": 0.7, "max_tokens": 96}
 
 
@@ -23,7 +25,7 @@ def run(tmp_path_factory) -> Path:
     content = {
         "run": str(folder / "run"),
         "queries": {"limit": 4},
-        "instructions": {"per_query": 1, "seeds_per_query": 8, "shots": 2},
+        "instructions": {"per_query": 1, "seeds_per_query": 6, "shots": 2},
         "verifiers": {"functions": 2, "case_replies": 1, "shots": 1, "sampling": {"max_tokens": 48}},
         "crosscheck": {"heldout_queries": 0, "heldout_instructions": 0.25},
         "completions": {"per_instruction": 4, "sampling": SHORT},
@@ -34,7 +36,7 @@ def run(tmp_path_factory) -> Path:
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(content))
     command = [sys.executable, "-m", "autoif.cli", "run", str(config)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=2400, check=False)
     assert done.returncode == 0, done.stderr
     (folder / "run" / "stdout.txt").write_text(done.stdout)
     return folder / "run"
