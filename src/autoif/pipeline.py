@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain, groupby, islice, repeat
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,16 +24,16 @@ from autoif.evaluation.run import Opened
 from autoif.evaluation.run import evaluate as measure
 from autoif.policies import evaluation_engines, evaluation_weights, reference_engine
 from autoif.progress import Meter, meter
-from autoif.records import Completion, Drop, Outcome, Query, VerifiedInstruction
+from autoif.records import Outcome, Query
 from autoif.report import write_report
 from autoif.rundir import RunDirectory
 from autoif.sandbox import Sandbox
 from autoif.sources import read_source
 from autoif.store import Journal, Sift, locked, open_journal, write_atomically
 from autoif.training.load import load_policy
+from autoif.units import Units, answered, limited, paper_batches, sifted
 
 T = TypeVar("T")
-Units = Iterable[tuple[int, Any]]
 Work = Callable[[Units], Iterator[Outcome[Any]]]
 
 
@@ -107,7 +107,7 @@ def queries(run: Run) -> None:
         """Called when the stage is open and repaired: what an earlier process kept is known to the sifter first."""
         sift = query_sifter()
         kept = sum(sift(query) is None for query in run.directory.stage("queries"))
-        return _limited(_sifted(stages.queries(units, config), sift), config.limit, kept)
+        return limited(sifted(stages.queries(units, config), sift), config.limit, kept)
 
     run.execute("queries", enumerate(read_source(config, run.config.seed)), work, config.limit)
     _require(run, "queries", "no query is left after the filters", "give another source or relax queries.*")
@@ -117,9 +117,8 @@ def instructions(run: Run) -> None:
     """Stage 2."""
     config, previous = run.config.instructions, run.directory.finished("queries")
     paper = config.mode == "paper"
-    units, total = (
-        _paper_batches(run) if paper else (((n, (q,)) for n, q in enumerate(previous)), _count(run, "queries"))
-    )
+    single = ((number, (query,)) for number, query in enumerate(previous))
+    units, total = paper_batches(previous, config) if paper else (single, _count(run, "queries"))
     run.execute(
         "instructions",
         units,
@@ -173,7 +172,7 @@ def scores(run: Run) -> None:
     with run.sandbox() as sandbox:
         run.execute(
             "scores",
-            _answered(run),
+            answered(run.directory.finished("crosscheck"), run.directory.finished("completions")),
             lambda units: stages.scores(units, run.config, sandbox, writer),
             _count(run, "crosscheck"),
         )
@@ -282,42 +281,3 @@ def _require(run: Run, name: str, problem: str, advice: str) -> None:
     folder = run.directory.folder(name)
     message = f"{folder}: {problem} ({reasons}); {advice}, then delete this folder and run again."
     raise InputError(message) if name == "queries" else NothingToDoError(message)
-
-
-def _sifted(outcomes: Iterable[Outcome[Query]], sift: Sift[Query]) -> Iterator[Outcome[Query]]:
-    for outcome in outcomes:
-        drops = tuple(Drop(reason, query) for query in outcome.kept if (reason := sift(query)))
-        kept = () if drops else outcome.kept
-        yield Outcome(outcome.unit, kept, outcome.dropped + drops, outcome.usage)
-
-
-def _limited(outcomes: Iterable[Outcome[Query]], limit: int | None, kept: int) -> Iterator[Outcome[Query]]:
-    if limit is not None and kept >= limit:
-        return
-    for outcome in outcomes:
-        kept += len(outcome.kept)
-        yield outcome
-        if kept == limit:
-            return
-
-
-def _paper_batches(run: Run) -> tuple[Units, int]:
-    """Batches of queries, one for each reply: `queries_per_instruction` a line of it. The queries repeat if need be."""
-    wanted = run.config.instructions
-    total = -(-wanted.rewrites // wanted.rewrites_per_reply)
-    stage = run.directory.finished("queries")
-    size = wanted.rewrites_per_reply * wanted.queries_per_instruction
-    endless = chain.from_iterable(stage for _ in repeat(None))
-    return ((number, tuple(islice(endless, size))) for number in range(total)), total
-
-
-def _answered(run: Run) -> Iterator[tuple[int, tuple[VerifiedInstruction, tuple[Completion, ...]]]]:
-    """Verified instructions with their completions: a merge, since both files are in the same order."""
-    groups = groupby(run.directory.finished("completions"), key=lambda completion: completion.parent)
-    parent, group = next(groups, (None, iter(())))
-    for number, verified in run.directory.finished("crosscheck").units():
-        if verified.id == parent:
-            yield number, (verified, tuple(group))
-            parent, group = next(groups, (None, iter(())))
-        else:
-            yield number, (verified, ())

@@ -33,10 +33,10 @@ def tuned_engine(config: Config, folder: Path) -> EngineConfig:
     """The policy that was trained into `folder`, run as the reference was."""
     base = _gguf(config.policy)
     if base is None:
-        return config.policy.model_copy(update={"model": str(_merged(folder))})
+        return config.policy.model_copy(update={"model": str(folder / "checkpoint")})
     tuned = folder / TUNED_GGUF
     if not tuned.exists():
-        write_gguf(_merged(folder), base, tuned)
+        write_gguf(folder / "checkpoint", base, tuned)
     return config.policy.model_copy(update={"model": str(tuned)})
 
 
@@ -50,7 +50,7 @@ def evaluation_engines(config: Config, folder: Path) -> dict[str, EngineConfig]:
 
 def evaluation_weights(config: Config, folder: Path) -> dict[str, str]:
     """The models whose probabilities are read for `reference` and `policy`, as transformers loads them."""
-    return {"reference": config.train.model or config.policy.model, "policy": str(_merged(folder))}
+    return {"reference": config.train.model or config.policy.model, "policy": str(folder / "checkpoint")}
 
 
 def _gguf(policy: EngineConfig) -> Path | None:
@@ -59,9 +59,3 @@ def _gguf(policy: EngineConfig) -> Path | None:
         return None
     model = resolve_model(policy.model)
     return model if isinstance(model, Path) and model.suffix == ".gguf" else None
-
-
-def _merged(folder: Path) -> Path:
-    """The checkpoint with whole weights: LoRA leaves one beside its adapter."""
-    merged = folder / "merged"
-    return merged if merged.exists() else folder / "checkpoint"
