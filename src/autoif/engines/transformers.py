@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -166,7 +168,8 @@ def load(config: EngineConfig) -> tuple[Any, Any]:
         dtype = torch.float32
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **extra)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **extra)
+        with redirect_stderr(StringIO()):  # reading GGUF draws a progress bar that no setting turns off
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **extra)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise EngineUnavailableError(f"{config.model}: {models.hub_trouble(error)}") from None
     return model.eval().to(device), tokenizer
