@@ -95,6 +95,12 @@ class InstructionsConfig(Section):
     near_duplicate: Share = 0.85
     """A model-written instruction this similar to an earlier one (MinHash of words) is dropped; 1: only equal ones."""
     sampling: SamplingConfig = SamplingConfig(temperature=0.8, max_tokens=96)
+    """How instructions are decoded."""
+
+    @property
+    def rewrite_replies(self) -> int:
+        """Replies that `paper` mode asks for."""
+        return -(-self.rewrites // self.rewrites_per_reply)
 
 
 class VerifiersConfig(Section):

@@ -51,14 +51,12 @@ FORMATS: dict[str, Callable[[PreferencePair], Row]] = {
     "sft": sft,
 }
 
-DATASET_INFO = {
-    "autoif": {
-        "file_name": "llama-factory.jsonl",
-        "ranking": True,
-        "formatting": "sharegpt",
-        "columns": {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"},
-    }
+LLAMA_FACTORY_INFO: Row = {
+    "ranking": True,
+    "formatting": "sharegpt",
+    "columns": {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"},
 }
+"""What LLaMA-Factory's dataset_info.json says of the file."""
 
 
 def export(run: RunDirectory, name: str, target: Path | None = None) -> tuple[Path, int]:
@@ -75,7 +73,7 @@ def export(run: RunDirectory, name: str, target: Path | None = None) -> tuple[Pa
             file.write(json.dumps(FORMATS[name](pair), ensure_ascii=False) + "\n")
             rows += 1
     if name == "llama-factory":
-        info = {"autoif": DATASET_INFO["autoif"] | {"file_name": target.name}}
+        info = {"autoif": {"file_name": target.name, **LLAMA_FACTORY_INFO}}
         write_atomically(target.parent / "dataset_info.json", json.dumps(info, indent=1) + "\n")
     return target, rows
 

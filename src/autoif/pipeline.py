@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from rich.console import Console
 
@@ -33,7 +33,6 @@ from autoif.store import Journal, Sift, locked, open_journal, write_atomically
 from autoif.training.load import load_policy
 from autoif.units import Units, answered, limited, paper_batches, sifted
 
-T = TypeVar("T")
 Work = Callable[[Units], Iterator[Outcome[Any]]]
 
 

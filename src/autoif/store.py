@@ -176,12 +176,9 @@ class Journal(Generic[R]):
         self._files, self._journal = [], -1
 
 
-def drop_value(what: Any) -> Any:
-    return what.model_dump(mode="json") if isinstance(what, Record) else what
-
-
 def _drop_line(unit: int, drop: Drop) -> bytes:
-    line = {"unit": unit, "reason": drop.reason, "what": drop_value(drop.what)}
+    what = drop.what.model_dump(mode="json") if isinstance(drop.what, Record) else drop.what
+    line = {"unit": unit, "reason": drop.reason, "what": what}
     return json.dumps(line, ensure_ascii=True).encode() + b"\n"
 
 

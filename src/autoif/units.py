@@ -34,10 +34,9 @@ def limited(outcomes: Iterable[Outcome[Query]], limit: int | None, kept: int) ->
 
 def paper_batches(queries: Iterable[Query], wanted: InstructionsConfig) -> tuple[Units, int]:
     """(batches, their number): one a reply, `queries_per_instruction` for each of its lines. Queries may repeat."""
-    total = -(-wanted.rewrites // wanted.rewrites_per_reply)
     size = wanted.rewrites_per_reply * wanted.queries_per_instruction
     endless = chain.from_iterable(queries for _ in repeat(None))
-    return ((number, tuple(islice(endless, size))) for number in range(total)), total
+    return ((number, tuple(islice(endless, size))) for number in range(wanted.rewrite_replies)), wanted.rewrite_replies
 
 
 def answered(

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoif.engines import Engine, Reply, Request, ask
-from autoif.engines.base import AT_REST
 from autoif.engines.scripted import ScriptedEngine
-from autoif.errors import EngineError
+from autoif.errors import AutoIFError, EngineError
+from autoif.gather import AT_REST
 
 
 def _requests(unit: int, count: int) -> list[Request]:
@@ -82,5 +82,5 @@ def test_an_engine_that_leaves_requests_unanswered_is_found_out() -> None:
                 if number:
                     yield Reply(request.id, "", "stop")
 
-    with pytest.raises(EngineError, match="left 1 requests unanswered"):
+    with pytest.raises(AutoIFError, match="1 requests were left unanswered"):
         list(ask(Forgetful(), [(0, 2)], _requests))

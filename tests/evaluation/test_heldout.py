@@ -5,7 +5,8 @@ import pytest
 from autoif.config import EvaluateConfig, SamplingConfig
 from autoif.engines.scripted import ScriptedEngine
 from autoif.errors import EngineError, NothingToDoError
-from autoif.evaluation.heldout import evaluate_heldout
+from autoif.evaluation.answers import sit
+from autoif.evaluation.heldout import Heldout
 from autoif.records import Instruction, Query, VerifiedInstruction, Verifier
 from autoif.sandbox import Sandbox
 from autoif.seeds import SEEDS
@@ -45,10 +46,12 @@ def sandbox():
 @pytest.fixture
 def run(sandbox, tmp_path):
     def run(policy=answers, reference="Water, from clouds.", records=RECORDS, config=None, **faults):
-        engines = (
-            lambda s=script: ScriptedEngine(s if callable(s) else [s], **faults) for script in (policy, reference)
-        )
-        return evaluate_heldout(records, *engines, sandbox, config or EvaluateConfig(), 0, tmp_path)
+        engines = {
+            side: lambda s=script: ScriptedEngine(s if callable(s) else [s], **faults)
+            for side, script in (("policy", policy), ("reference", reference))
+        }
+        exam = Heldout(records, sandbox, config or EvaluateConfig(), 0)
+        return sit([exam], engines, tmp_path)["heldout"]
 
     return run
 

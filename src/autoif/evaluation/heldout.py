@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from autoif.config import EvaluateConfig
-from autoif.engines.base import Engine, Request, Sampling
+from autoif.engines.base import Request, Sampling
 from autoif.errors import NothingToDoError
-from autoif.evaluation.answers import SIDES, Answer, Answers, Progress, answered, silent, sit
+from autoif.evaluation.answers import SIDES, Answer, Answers, answered
 from autoif.evaluation.contrast import by_side, contrast, grouped, lengths, mean, save_samples, table
 from autoif.gather import gather
 from autoif.prompts import draw, user, user_prompt
 from autoif.records import Query, VerifiedInstruction
 from autoif.sandbox import Job, Sandbox, Verdict
-from autoif.seeds import SEEDS
+from autoif.seeds import kind_of
 
 PASSES_AT = 0.5  # an answer follows its instruction when at least this share of the verifiers say True
-_KINDS = {seed.name: seed.kind for seed in SEEDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,12 @@ class Graded:
 
 
 class Heldout:
-    """The exam. Raises NothingToDoError when nothing was held out, or no question was answered by both models."""
+    """The exam. Instructions of the split `train` are passed over.
+
+    Both models get the same prompts with the same sampling seeds. An instruction's score is the mean, over its queries
+    and samples, of whether the answer passes at least half of its verifiers; the bootstrap draws instructions.
+    Raises NothingToDoError when nothing was held out, or no question was answered by both models.
+    """
 
     name = "heldout"
 
@@ -73,34 +77,6 @@ class Heldout:
             **lengths(by_side(lambda side: [item.answers[side] for item in graded])),
             "lost": len(self.questions) - len(graded),
         }
-
-
-def evaluate_heldout(
-    verified: Iterable[VerifiedInstruction],
-    policy: Callable[[], Engine],
-    reference: Callable[[], Engine],
-    sandbox: Sandbox,
-    config: EvaluateConfig,
-    seed: int,
-    folder: Path,
-    progress: Progress = silent,
-) -> dict[str, Any]:
-    """The `heldout` part of scores.json; the answers go to `folder`/samples/heldout.jsonl.
-
-    Instructions of the split `train` are passed over. The models are opened one after the other, to save memory, and
-    get the same prompts with the same sampling seeds. An instruction's score is the mean, over its queries and samples,
-    of whether the answer passes at least half of its verifiers; the bootstrap draws instructions. What was answered
-    survives a kill, in `folder`/answers; remove that folder when a model has changed.
-
-    Raises NothingToDoError when nothing was held out or nothing was answered, EngineError, SandboxError.
-    """
-    exam = Heldout(verified, sandbox, config, seed)
-    return sit([exam], {"policy": policy, "reference": reference}, folder, progress)[exam.name]
-
-
-def kind_of(verified: VerifiedInstruction) -> str:
-    """The kind of the seed that an instruction comes from, or `model` when a model wrote it."""
-    return _KINDS.get(verified.instruction.seed or "", "model")
 
 
 def _choose(verified: Iterable[VerifiedInstruction], limit: int, seed: int) -> list[VerifiedInstruction]:
@@ -159,7 +135,7 @@ def _split(item: Graded) -> str:
 
 
 def _kind(item: Graded) -> str:
-    return kind_of(item.question.verified)
+    return kind_of(item.question.verified.instruction)
 
 
 def _sample(item: Graded) -> dict[str, Any]:
@@ -168,7 +144,7 @@ def _sample(item: Graded) -> dict[str, Any]:
         "id": verified.id,
         "query": item.question.query.text,
         "instruction": verified.instruction.text,
-        "kind": kind_of(verified),
+        "kind": kind_of(verified.instruction),
         "split": verified.split,
         **by_side(lambda side: {"text": item.answers[side].text, "pass_rate": item.pass_rates[side]}),
     }

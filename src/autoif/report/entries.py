@@ -13,8 +13,9 @@ from autoif.records import Instruction, VerifiedInstruction
 from autoif.report import words
 from autoif.report.fates import Thresholds, fate
 from autoif.report.folder import Example
-from autoif.report.tally import Answer, Subject, kind_of
+from autoif.report.tally import Answer, Subject
 from autoif.report.text import highlight, shown
+from autoif.seeds import kind_of
 
 Entry = dict[str, Any]
 

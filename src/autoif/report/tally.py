@@ -17,9 +17,6 @@ from autoif.records import (
     VerifiedInstruction,
 )
 from autoif.report.folder import RunFolder
-from autoif.seeds import SEEDS
-
-_KINDS = {seed.name: seed.kind for seed in SEEDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +116,6 @@ def _answers(run: RunFolder) -> Iterator[Answer]:
     else:
         for completion in run.records("completions", Completion):
             yield Answer(completion)
-
-
-def kind_of(instruction: Instruction) -> str:
-    """The kind of the seed that an instruction comes from, or `model` when a model wrote it."""
-    return _KINDS.get(instruction.seed or "", "model")
 
 
 def agreement(verdicts: tuple[str, ...]) -> float:

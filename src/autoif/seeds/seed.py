@@ -51,6 +51,10 @@ class Seed:
         """Every combination of parameter values, in a fixed order; one empty choice without parameters."""
         return [dict(zip(self.parameters, values, strict=True)) for values in product(*self.parameters.values())]
 
+    def example(self) -> FilledSeed:
+        """The seed as it is shown to a writer: with its first parameters."""
+        return self.fill(**self.choices()[0])
+
     def fill(self, **parameters: Parameter) -> FilledSeed:
         """The seed with `parameters` in its places; raises KeyError for a missing and TypeError for an unknown one."""
         literals = {name: repr(value) for name, value in parameters.items()}

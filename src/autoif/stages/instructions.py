@@ -11,7 +11,7 @@ from autoif.config import Config
 from autoif.engines import Engine, Reply, Request, Sampling, ask
 from autoif.prompts import assistant, draw, fill, user
 from autoif.records import Drop, Instruction, Message, Outcome, Query, Usage
-from autoif.seeds import SEEDS, FilledSeed, Seed
+from autoif.seeds import SEEDS, Seed
 
 Queries = tuple[Query, ...]
 
@@ -54,14 +54,14 @@ def _shown_turns(order: int, shots: int, seed: int) -> tuple[Message, ...]:
     return tuple(
         turn
         for shot in examples(order, shots, seed)
-        for turn in (user(fill("instructions", query=shot.query)), assistant(_natural(shot).instruction))
+        for turn in (user(fill("instructions", query=shot.query)), assistant(shot.example().instruction))
     )
 
 
 def _paper_requests(unit: int, queries: Queries, config: Config) -> list[Request]:
     wanted = config.instructions
     shots = examples(unit % wanted.orders, wanted.shots, config.seed, general=True)
-    lines = "\n".join(_natural(shot).instruction for shot in shots)
+    lines = "\n".join(shot.example().instruction for shot in shots)
     prompt = fill("rewrites", examples=lines, count=wanted.rewrites_per_reply)
     return [Request("", [user(prompt)], _sampling(config, unit, 0))]
 
@@ -103,7 +103,7 @@ def _paper(
             dropped.append(Drop(problem, {"text": line}))
         else:
             kept.append(Instruction.make(parent=attached[0].id, text=text, origin="model", queries=attached))
-    per_unit = -(-len(SEEDS) // max(1, -(-config.instructions.rewrites // config.instructions.rewrites_per_reply)))
+    per_unit = -(-len(SEEDS) // config.instructions.rewrite_replies)
     for place, seed in enumerate(SEEDS[unit * per_unit : (unit + 1) * per_unit]):
         kept.append(_seeded(seed, groups[place % len(groups)], config))
     return kept, dropped
@@ -134,14 +134,9 @@ def examples(order: int, shots: int, seed: int, general: bool = False) -> list[S
     return sorted(pool, key=lambda s: draw(seed, "shots", order, s.name))[:shots]
 
 
-def _natural(seed: Seed) -> FilledSeed:
-    """The seed as it is shown in examples: with its first parameters."""
-    return seed.fill(**seed.choices()[0])
-
-
 @cache
 def _seed_texts() -> frozenset[str]:
-    return frozenset(_natural(seed).instruction.casefold() for seed in SEEDS)
+    return frozenset(seed.example().instruction.casefold() for seed in SEEDS)
 
 
 def _seeds_for(query: Query, config: Config) -> list[Seed]:

@@ -12,13 +12,12 @@ from autoif.config import Config
 from autoif.engines import Engine, Reply, Request, Sampling, ask
 from autoif.prompts import assistant, draw, fill, user
 from autoif.records import Candidates, Drop, Instruction, Message, Outcome, TestCase, Usage, Verifier, clean
-from autoif.seeds import SEEDS, FilledSeed
+from autoif.seeds import BY_NAME, SEEDS, FilledSeed
 
 IMPORTS = "import re\nimport json\nimport string\n\n\n"
 PREFILL = IMPORTS + "def evaluate(response: str) -> bool:"
 """How a reply begins where the engine lets us say so. It ends before the newline, which belongs to the next token."""
 
-BY_NAME = {seed.name: seed for seed in SEEDS}
 LONGEST_SOURCE = 20_000
 LONGEST_RESPONSE = 20_000
 """Characters; longer ones are model noise."""
@@ -99,7 +98,7 @@ def _shown_cases(order: int, shots: int, seed: int, count: int) -> tuple[Message
 
 def _shots(order: int, shots: int, seed: int) -> list[FilledSeed]:
     ranked = sorted(SEEDS, key=lambda s: draw(seed, "verifier shots", order, s.name))
-    return [shot.fill(**shot.choices()[0]) for shot in ranked[:shots]]
+    return [shot.example() for shot in ranked[:shots]]
 
 
 def _case_lines(shot: FilledSeed) -> str:
