@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from autoif import pipeline
-from autoif.config import Config, parse_config
+from autoif.config import Config
+from autoif.config_file import parse_config
 from autoif.engines import load_engine
 from autoif.policies import reference_engine
 from autoif.records import Candidates, Completion, Outcome, ScoredCompletion, VerifiedInstruction

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoif.config import Config, Section, load_config, parse_config
+from autoif.config import Config, Section
+from autoif.config_file import load_config, parse_config
 from autoif.errors import InputError
 
 SHIPPED = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))

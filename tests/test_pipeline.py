@@ -14,7 +14,7 @@ import yaml
 from rich.console import Console
 
 from autoif import pipeline, store
-from autoif.config import load_config
+from autoif.config_file import load_config
 
 DATA = [
     f"0{n}_{name}/{file}"

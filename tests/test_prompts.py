@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autoif.config import parse_config
+from autoif.config_file import parse_config
 from autoif.engines.scripted import ScriptedEngine
 from autoif.prompts import draw, fill, user_prompt
 from autoif.records import Instruction, Query, VerifiedInstruction, Verifier

@@ -82,7 +82,7 @@ def configured(command: F) -> F:
 
 
 def _config(path: Path, overrides: tuple[str, ...], run_directory: str | None, sandbox: str | None) -> Config:
-    from autoif.config import load_config
+    from autoif.config_file import load_config
 
     more = [f"run={run_directory}"] if run_directory else []
     more += [f"sandbox.mode={sandbox}"] if sandbox else []

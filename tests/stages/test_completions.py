@@ -1,6 +1,6 @@
 """Stage 5: samples of the policy, and what is dropped of them."""
 
-from autoif.config import parse_config
+from autoif.config_file import parse_config
 from autoif.engines.base import Reply
 from autoif.engines.scripted import ScriptedEngine
 from autoif.records import Instruction, Query, VerifiedInstruction, Verifier

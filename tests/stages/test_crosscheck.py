@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoif.config import parse_config
+from autoif.config_file import parse_config
 from autoif.records import Candidates, Instruction, Query, TestCase, Verifier
 from autoif.sandbox import Sandbox
 from autoif.stages.crosscheck import crosscheck, split

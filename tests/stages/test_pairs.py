@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoif.config import parse_config
+from autoif.config_file import parse_config
 from autoif.contamination import Contamination
 from autoif.errors import InputError
 from autoif.records import Completion, ScoredCompletion

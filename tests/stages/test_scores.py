@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoif.config import parse_config
+from autoif.config_file import parse_config
 from autoif.engines.scripted import ScriptedEngine
 from autoif.records import Completion, Instruction, Query, VerifiedInstruction, Verifier
 from autoif.sandbox import Sandbox

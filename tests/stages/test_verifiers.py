@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoif.config import parse_config
+from autoif.config_file import parse_config
 from autoif.engines.scripted import ScriptedEngine
 from autoif.records import Instruction, Query
 from autoif.seeds import SEEDS

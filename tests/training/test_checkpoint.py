@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from autoif.config import parse_config
+from autoif.config_file import parse_config
 from autoif.training.checkpoint import base_licence, model_card
 
 

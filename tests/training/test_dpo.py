@@ -11,7 +11,8 @@ import pytest
 pytest.importorskip("trl")
 
 from autoif import chat
-from autoif.config import Config, parse_config
+from autoif.config import Config
+from autoif.config_file import parse_config
 from autoif.errors import AutoIFError, InputError, NothingToDoError
 from autoif.training import TrainSummary, dpo_loss, nll_loss, token_logps, train
 from autoif.training.pairs import Pair, encode_pair

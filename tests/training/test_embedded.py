@@ -9,7 +9,8 @@ import pytest
 pytest.importorskip("trl")
 pytest.importorskip("openvino_genai")
 
-from autoif.config import EngineConfig, parse_config
+from autoif.config import EngineConfig
+from autoif.config_file import parse_config
 from autoif.engines import load_engine
 from autoif.engines.base import Request, Sampling
 from autoif.errors import EngineUnavailableError
