@@ -46,6 +46,7 @@ def main() -> None:
     while size <= arguments.largest:
         rates, peak = _in_fresh_process(_scripted, size)
         table.add_row(f"{size:,}", *(f"{rates[name]:,.0f}" for name in MEASURED), f"{peak:.0f}")
+        print(f"{size:,} queries: {rates}, {peak:.0f} MB", flush=True)
         size *= 10
     Console(width=120).print(table)
     if not arguments.skip_engine:
@@ -81,6 +82,7 @@ def _rates(size: int) -> dict[str, float]:
                 "queries": {"source": str(source)},
                 "writer": {"engine": "scripted"},
                 "policy": {"engine": "scripted"},
+                "completions": {"per_instruction": 2},
             },
             "benchmark",
         )

@@ -113,20 +113,28 @@ class VerifiersConfig(Section):
 
 
 class CrosscheckConfig(Section):
+    method: Literal["agreement", "votes"] = "agreement"
+    """agreement: believe functions of different source that agree on many texts. votes: the paper's thresholds."""
+    min_confidence: Share = 0.9
+    """agreement: how likely a label must be right. 0.85 keeps more instructions, 0.95 fewer and surer ones."""
     case_threshold: Share = 0.5
-    """A test case is kept when at least this share of the functions agree with it."""
+    """votes: a test case is kept when at least this share of the functions agree with it."""
     function_threshold: Share = 0.8
-    """A function is kept when it is right on at least this share of the kept cases."""
+    """votes: a function is kept when it is right on at least this share of the kept cases."""
     min_verifiers: Positive = 2
-    """Kept functions a model-written instruction needs (a hand-written seed needs one)."""
+    """votes: kept functions a model-written instruction needs (a hand-written seed needs one)."""
     min_cases: Positive = 2
-    """Kept cases an instruction needs."""
+    """votes: kept cases an instruction needs."""
     both_polarities: bool = True
-    """Require kept cases that follow and kept cases that do not."""
+    """votes: require kept cases that follow and kept cases that do not."""
     heldout_queries: Share = 0.1
     """Share of queries whose instructions are never trained on, only evaluated."""
     heldout_instructions: Share = 0.1
     """Share of instruction kinds (a seed with all its parameters, a model-written text) that are only evaluated."""
+
+    def by_agreement(self, origin: str) -> bool:
+        """Hand-written verifiers are tested, so they face their own test cases alone."""
+        return origin == "model" and self.method == "agreement"
 
 
 class CompletionsConfig(Section):

@@ -146,7 +146,7 @@ def crosscheck(run: Run) -> None:
         run.execute(
             "crosscheck",
             units,
-            lambda units: stages.crosscheck(units, run.config, sandbox),
+            lambda units: stages.crosscheck(units, run.config, sandbox, stages.shown_verifiers(run.config)),
             _count(run, "verifiers"),
         )
     _require(run, "crosscheck", "no instruction survived the cross-check", "use a stronger writer or more seeds")

@@ -95,6 +95,8 @@ class VerifiedInstruction(Record):
     """What each kept verifier said of each kept case: names of verdicts, verifiers x cases."""
     explanation: str
     """One sentence for people: why it was kept."""
+    confidence: float = 1.0
+    """How likely a label that its verifiers give is right, from 0 to 1."""
     split: Split = "train"
 
 
@@ -116,6 +118,8 @@ class ScoredCompletion(Record):
     completion: Completion
     verdicts: tuple[str, ...]
     pass_rate: float
+    confidence: float = 1.0
+    """That of the instruction, times the share of the verifiers that say what most say."""
     quality: int | None = None
     """1 to 10: how well the answer serves the query, by the writer (paper section 3.3)."""
     quality_reason: str | None = None
@@ -131,6 +135,8 @@ class PreferencePair(Record):
     rejected_id: str
     chosen_score: float
     rejected_score: float
+    confidence: float = 1.0
+    """How likely the chosen one follows the instruction and the rejected one does not: the lesser of the two."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,9 @@ def candidates(sources, cases=CASES, number=0) -> Candidates:
     )
 
 
-def run(sandbox, *units):
-    outcomes = crosscheck(enumerate(units), parse_config({}, "test"), sandbox)
+def run(sandbox, *units, method="votes", examples=()):
+    config = parse_config({"crosscheck": {"method": method}}, "test")
+    outcomes = crosscheck(enumerate(units), config, sandbox, examples)
     return sorted(outcomes, key=lambda outcome: outcome.unit)
 
 
@@ -57,6 +58,22 @@ def test_drops_carry_the_evidence(sandbox):
     assert evidence["verdicts"] == [["TRUE", "TRUE"]] * 2
     assert evidence["cases"][0] == {"response": "a b", "follows": True}
     assert evidence["explanation"].startswith("dropped: ")
+
+
+def test_by_agreement_sources_that_differ_are_believed_whatever_the_test_cases_say(sandbox):
+    wrong_cases = [(text, not follows) for text, follows in CASES]
+    (outcome,) = run(sandbox, candidates([NO_COMMA, WRONG, WITH_HELPER], wrong_cases), method="agreement")
+    assert [verifier.source for verifier in outcome.kept[0].verifiers] == [NO_COMMA, WITH_HELPER]
+    assert outcome.kept[0].cases == ()
+    assert outcome.kept[0].explanation.startswith("kept: 2 of 3 verifiers, 2 of different source, agree on 4 cases and")
+    assert 0.9 <= outcome.kept[0].confidence < 1
+
+
+def test_by_agreement_a_copy_of_an_example_is_no_evidence(sandbox):
+    written = candidates([NO_COMMA, WITH_HELPER])
+    (outcome,) = run(sandbox, written, method="agreement", examples=["# shown\n" + NO_COMMA])
+    assert outcome.dropped[0].reason == "below_threshold"
+    assert outcome.dropped[0].what["verdicts"] == [["TRUE", "FALSE", "TRUE", "FALSE"]] * 2
 
 
 def test_the_split_follows_from_the_seed_alone():

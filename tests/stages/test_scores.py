@@ -19,12 +19,17 @@ def sandbox():
         yield box
 
 
-def unit(sources, texts):
+def unit(sources, texts, instruction="i", confidence=1.0):
     query = Query.make(text="q", source="test")
-    instruction = Instruction.make(parent=query.id, text="i", origin="model", queries=(query,))
+    instruction = Instruction.make(parent=query.id, text=instruction, origin="model", queries=(query,))
     verifiers = tuple(Verifier.make(source=source, origin="model") for source in sources)
     verified = VerifiedInstruction.make(
-        parent="c", instruction=instruction, verifiers=verifiers, cases=(), explanation="kept"
+        parent="c",
+        instruction=instruction,
+        verifiers=verifiers,
+        cases=(),
+        explanation="kept",
+        confidence=confidence,
     )
     completions = tuple(
         Completion.make(parent=verified.id, query="q", instruction="i", prompt="q\ni", text=text, sample=n, tokens=1)
@@ -33,8 +38,9 @@ def unit(sources, texts):
     return verified, completions
 
 
-def run(sandbox, item, writer=None):
-    (outcome,) = scores(enumerate([item]), parse_config({"scores": {"quality": True}}, "test"), sandbox, writer)
+def run(sandbox, item, writer=None, method="votes"):
+    config = parse_config({"scores": {"quality": True}, "crosscheck": {"method": method}}, "test")
+    (outcome,) = scores(enumerate([item]), config, sandbox, writer)
     return outcome
 
 
@@ -52,6 +58,29 @@ def test_a_completion_that_no_verifier_can_judge_is_unstable(sandbox):
     outcome = run(sandbox, unit([HANGS_ON_B], ["a", "b"]))
     assert [score.completion.text for score in outcome.kept] == ["a"]
     assert [(drop.reason, drop.what["verdicts"]) for drop in outcome.dropped] == [("unstable", ("TIMEOUT",))]
+
+
+STARS = "def evaluate(response):\n    return response.count('*') == 2\n"
+
+
+def test_by_agreement_a_verdict_that_hangs_on_what_nobody_asked_about_is_unstable(sandbox):
+    texts = ["* tea\n* milk", "tea", "* tea\n* **green** tea"]
+    item = unit([STARS], texts, "Write exactly two bullets.", confidence=0.9)
+    outcome = run(sandbox, item, method="agreement")
+    assert [(drop.reason, drop.what["text"]) for drop in outcome.dropped] == [
+        ("unstable", texts[0]),  # with one word in bold it would fail
+        ("unstable", texts[2]),  # and this one would pass without
+    ]
+    assert [(score.completion.text, score.pass_rate) for score in outcome.kept] == [("tea", 0.0)]
+
+
+@pytest.mark.parametrize("instruction", ["Use at least 3 words.", "Use at least three words."])
+def test_by_agreement_an_answer_at_the_edge_of_a_bound_is_unstable(sandbox, instruction):
+    words = "def evaluate(response):\n    return len(response.split()) >= 3\n"
+    texts = ["one", "one two three", "one two three four five"]
+    outcome = run(sandbox, unit([words], texts, instruction, confidence=0.9), method="agreement")
+    assert [(score.completion.text, score.confidence) for score in outcome.kept] == [(texts[0], 0.9), (texts[2], 0.9)]
+    assert outcome.dropped[0].what["text"] == "one two three"
 
 
 def test_an_instruction_without_completions_costs_nothing(sandbox):

@@ -6,6 +6,6 @@ from autoif.stages.instructions import instructions
 from autoif.stages.pairs import pairs
 from autoif.stages.queries import queries
 from autoif.stages.scores import scores
-from autoif.stages.verifiers import verifiers
+from autoif.stages.verifiers import shown_verifiers, verifiers
 
-__all__ = ["completions", "crosscheck", "instructions", "pairs", "queries", "scores", "verifiers"]
+__all__ = ["completions", "crosscheck", "instructions", "pairs", "queries", "scores", "shown_verifiers", "verifiers"]

@@ -1,4 +1,4 @@
-"""Stage 4: executes the candidates against one another and keeps the instructions whose verifiers can be believed."""
+"""Stage 4: executes the candidates and keeps the instructions whose verifiers can be believed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from autoif import crosscheck as decide
 from autoif.config import Config
+from autoif.crosscheck import Decision, Trial, Tried
 from autoif.gather import gather
 from autoif.prompts import draw
 from autoif.records import Candidates, Drop, Instruction, Outcome, Split, VerifiedInstruction
@@ -13,30 +14,41 @@ from autoif.sandbox import Job, Result, Sandbox
 
 
 def crosscheck(
-    units: Iterable[tuple[int, Candidates]], config: Config, sandbox: Sandbox
+    units: Iterable[tuple[int, Candidates]], config: Config, sandbox: Sandbox, examples: Sequence[str] = ()
 ) -> Iterator[Outcome[VerifiedInstruction]]:
-    """One unit is an instruction with its candidates. Labels stay here: the sandbox sees responses only."""
+    """One unit is an instruction with its candidates; `examples` are the verifiers that the writer was shown.
+
+    Labels stay here: the sandbox sees responses only.
+    """
 
     def jobs(unit: int, candidates: Candidates) -> list[Job]:
-        responses = tuple(case.response for case in candidates.cases)
-        return [Job("", verifier.source, responses) for verifier in candidates.verifiers]
+        return _trial(candidates, config).jobs()
 
     def run(jobs: Iterable[Job]) -> Iterator[Result]:
         return sandbox.run(jobs, check_determinism=True)
 
     for unit, candidates, results in gather(units, jobs, run):
-        yield _outcome(unit, candidates, results, config)
+        tried = _trial(candidates, config).read(results)
+        decision = _decision(candidates, tried, config, examples)
+        yield _outcome(unit, candidates, [verifier.cases for verifier in tried], decision, config)
 
 
-def _outcome(
-    unit: int, candidates: Candidates, results: Sequence[Result], config: Config
-) -> Outcome[VerifiedInstruction]:
-    wanted = config.crosscheck
-    verdicts = [[verdict.name for verdict in result.verdicts] for result in results]
-    decision = decide.crosscheck(
-        verdicts,
-        [case.follows for case in candidates.cases],
-        [result.deterministic for result in results],
+def _trial(candidates: Candidates, config: Config) -> Trial:
+    agreement = config.crosscheck.by_agreement(candidates.instruction.origin)
+    sources = [verifier.source for verifier in candidates.verifiers]
+    cases = [case.response for case in candidates.cases]
+    return Trial(candidates.instruction.text, sources, cases, decide.probes() if agreement else (), agreement)
+
+
+def _decision(candidates: Candidates, tried: Sequence[Tried], config: Config, examples: Sequence[str]) -> Decision:
+    wanted, follows = config.crosscheck, [case.follows for case in candidates.cases]
+    if config.crosscheck.by_agreement(candidates.instruction.origin):
+        trial = _trial(candidates, config)
+        return decide.agreement(trial, tried, follows, examples, min_confidence=wanted.min_confidence)
+    return decide.crosscheck(
+        [verifier.cases for verifier in tried],
+        follows,
+        [verifier.deterministic for verifier in tried],
         [case.response for case in candidates.cases],
         case_threshold=wanted.case_threshold,
         function_threshold=wanted.function_threshold,
@@ -44,6 +56,11 @@ def _outcome(
         min_cases=wanted.min_cases,
         both_polarities=wanted.both_polarities,
     )
+
+
+def _outcome(
+    unit: int, candidates: Candidates, verdicts: Sequence[Sequence[str]], decision: Decision, config: Config
+) -> Outcome[VerifiedInstruction]:
     if decision.reason:
         return Outcome(unit, dropped=(Drop(decision.reason, _evidence(candidates, verdicts, decision.explanation)),))
     verified = VerifiedInstruction.make(
@@ -53,12 +70,13 @@ def _outcome(
         cases=tuple(candidates.cases[c] for c in decision.cases),
         case_verdicts=tuple(tuple(verdicts[v][c] for c in decision.cases) for v in decision.verifiers),
         explanation=decision.explanation,
+        confidence=decision.confidence,
         split=split(candidates.instruction, config),
     )
     return Outcome(unit, (verified,))
 
 
-def _evidence(candidates: Candidates, verdicts: list[list[str]], explanation: str) -> dict[str, object]:
+def _evidence(candidates: Candidates, verdicts: Sequence[Sequence[str]], explanation: str) -> dict[str, object]:
     return {
         "parent": candidates.id,
         "instruction": candidates.instruction.model_dump(mode="json"),

@@ -89,4 +89,5 @@ def _pair(chosen: ScoredCompletion, rejected: ScoredCompletion) -> PreferencePai
         rejected_id=rejected.completion.id,
         chosen_score=chosen.pass_rate,
         rejected_score=rejected.pass_rate,
+        confidence=min(chosen.confidence, rejected.confidence),
     )

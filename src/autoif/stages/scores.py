@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from autoif.config import Config
+from autoif.crosscheck import Trial, steady
 from autoif.engines import Engine, Reply, Request, Sampling, ask
 from autoif.gather import gather
 from autoif.prompts import fill, user
@@ -26,7 +27,7 @@ def scores(
     units: Iterable[tuple[int, Answered]], config: Config, sandbox: Sandbox, writer: Engine | None
 ) -> Iterator[Outcome[ScoredCompletion]]:
     """One unit is a verified instruction with its completions. With a `writer`, the answers that pass are rated too."""
-    scored = _executed(units, sandbox)
+    scored = _executed(units, config, sandbox)
     if writer is None:
         for unit, item in scored:
             yield Outcome(unit, item.scores, item.dropped)
@@ -35,28 +36,41 @@ def scores(
         yield _rated(unit, item, replies, config)
 
 
-def _executed(units: Iterable[tuple[int, Answered]], sandbox: Sandbox) -> Iterator[tuple[int, _Scored]]:
+def _executed(units: Iterable[tuple[int, Answered]], config: Config, sandbox: Sandbox) -> Iterator[tuple[int, _Scored]]:
     def jobs(unit: int, item: Answered) -> list[Job]:
         verified, completions = item
+        if config.crosscheck.by_agreement(verified.instruction.origin):
+            return _trial(item).jobs() if completions else []
         texts = tuple(completion.text for completion in completions)
         return [Job("", verifier.source, texts) for verifier in verified.verifiers] if texts else []
 
-    for unit, (_, completions), results in gather(units, jobs, sandbox.run):
-        columns = zip(*([verdict.name for verdict in result.verdicts] for result in results), strict=True)
-        yield unit, _score(completions, [tuple(column) for column in columns])
+    for unit, item, results in gather(units, jobs, sandbox.run):
+        rows = [[verdict.name for verdict in result.verdicts] for result in results]
+        sure = [True] * len(item[1])
+        if results and config.crosscheck.by_agreement(item[0].instruction.origin):
+            tried = _trial(item).read(results)
+            rows, sure = [list(verifier.answers) for verifier in tried], [label is not None for label in steady(tried)]
+        yield unit, _score(item, list(zip(*rows, strict=True)), sure)
 
 
-def _score(completions: Sequence[Completion], columns: Sequence[tuple[str, ...]]) -> _Scored:
+def _trial(item: Answered) -> Trial:
+    verified, completions = item
+    sources = [verifier.source for verifier in verified.verifiers]
+    return Trial(verified.instruction.text, sources, (), [completion.text for completion in completions], toggled=False)
+
+
+def _score(item: Answered, columns: Sequence[tuple[str, ...]], sure: Sequence[bool]) -> _Scored:
+    """An answer whose verdict hangs on what the instruction does not speak of has no label: it is `unstable`."""
     kept, dropped = [], []
-    for completion, verdicts in zip(completions, columns, strict=True):
+    for completion, verdicts, certain in zip(item[1], columns, sure, strict=True):
         rate = pass_rate(verdicts)
-        if rate is None:
+        if rate is None or not certain:
             what = {"text": completion.text, "verdicts": verdicts, "parent": completion.id}
             dropped.append(Drop("unstable", what))
-        else:
-            kept.append(
-                ScoredCompletion.make(parent=completion.id, completion=completion, verdicts=verdicts, pass_rate=rate)
-            )
+            continue
+        confidence = item[0].confidence * max(rate, 1 - rate)
+        fields = {"completion": completion, "verdicts": verdicts, "pass_rate": rate, "confidence": confidence}
+        kept.append(ScoredCompletion.make(parent=completion.id, **fields))
     return _Scored(tuple(kept), tuple(dropped))
 
 
@@ -89,6 +103,7 @@ def _rated(unit: int, item: _Scored, replies: Sequence[Reply], config: Config) -
                 completion=score.completion,
                 verdicts=score.verdicts,
                 pass_rate=score.pass_rate,
+                confidence=score.confidence,
                 quality=quality,
                 quality_reason=reason,
             )

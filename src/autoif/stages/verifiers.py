@@ -79,26 +79,34 @@ def _sampling(config: Config, unit: int, sample: int) -> Sampling:
 
 
 @cache
-def _shown_functions(order: int, shots: int, seed: int) -> tuple[Message, ...]:
+def _shown_functions(order: int, number: int, seed: int) -> tuple[Message, ...]:
     return tuple(
         turn
-        for shot in _shots(order, shots, seed)
+        for shot in shots(order, number, seed)
         for turn in (user(fill("verifiers", instruction=shot.instruction)), assistant(IMPORTS + shot.verifier.strip()))
     )
 
 
 @cache
-def _shown_cases(order: int, shots: int, seed: int, count: int) -> tuple[Message, ...]:
+def _shown_cases(order: int, number: int, seed: int, count: int) -> tuple[Message, ...]:
     return tuple(
         turn
-        for shot in _shots(order, shots, seed)
+        for shot in shots(order, number, seed)
         for turn in (user(fill("cases", instruction=shot.instruction, count=count)), assistant(_case_lines(shot)))
     )
 
 
-def _shots(order: int, shots: int, seed: int) -> list[FilledSeed]:
+def shown_verifiers(config: Config) -> list[str]:
+    """The functions that a writer is shown as examples."""
+    wanted = config.verifiers
+    shown = (shot for order in range(wanted.orders) for shot in shots(order, wanted.shots, config.seed))
+    return [IMPORTS + shot.verifier.strip() for shot in shown]
+
+
+def shots(order: int, number: int, seed: int) -> list[FilledSeed]:
+    """The seeds shown as examples in one of the fixed orders."""
     ranked = sorted(SEEDS, key=lambda s: draw(seed, "verifier shots", order, s.name))
-    return [shot.example() for shot in ranked[:shots]]
+    return [shot.example() for shot in ranked[:number]]
 
 
 def _case_lines(shot: FilledSeed) -> str:

@@ -1,0 +1,158 @@
+"""Which verifiers to believe when the writer is weak: those of different source that agree on everything.
+
+A weak writer's test cases are mostly wrong, so they decide little here. Verifiers sampled independently that give the
+same verdicts on hundreds of varied texts are more likely right than alike wrong (dual execution agreement; Chen et al.,
+"CodeT", 2022, section 2.2). Where several families of them stand, the larger one that minds what the instruction asks
+for is kept, or none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from autoif.crosscheck.decision import BOOLEAN, Decision, dropped, right, uncontradicted, usable
+from autoif.crosscheck.probes import numbers
+from autoif.crosscheck.trial import Trial, Tried, steady
+
+KAPPA = 0.8
+"""Agreement beyond chance from which verifiers are of one family: "almost perfect" (Landis and Koch, 1977)."""
+ERRORS = 0.02
+"""Share of the texts on which a verifier may fail and still be used (an empty answer, say)."""
+MINDED = 0.5
+"""Share of the instruction's numbers that the verifiers' code must hold."""
+
+
+def agreement(
+    trial: Trial,
+    tried: Sequence[Tried],
+    follows: Sequence[bool],
+    examples: Collection[str] = (),
+    *,
+    min_confidence: float = 0.9,
+) -> Decision:
+    """The family of verifiers to keep, if there is one whose labels are right with `min_confidence`.
+
+    `tried`: one per verifier of the trial. `follows`: one per case. `examples` are the verifiers that the writer was
+    shown: a copy of one of them is no evidence.
+    """
+    able = usable([verifier.plain for verifier in tried], [verifier.deterministic for verifier in tried])
+    if isinstance(able, Decision):
+        return able
+    able = [v for v in able if _errors(tried[v]) <= ERRORS * len(tried[v].plain) and "TRUE" in tried[v].plain]
+    able = [v for v in able if "FALSE" in tried[v].plain]
+    if not able:
+        return dropped("one_polarity", f"all of the {len(tried)} verifiers always say the same, or fail")
+    shown = {simplified(source) for source in examples}
+    able = [v for v in able if simplified(trial.sources[v]) not in shown]
+    candidates = [_Family(members, trial, tried) for members in _families(tried, able)]
+    agreed = [family for family in candidates if family.distinct > 1 and family.confidence >= min_confidence]
+    texts = f"{len(trial.cases)} cases and {len(trial.answers)} answers"
+    if not agreed:
+        most = max((family.distinct for family in candidates), default=0)
+        told = f"at most {most} of {len(tried)} verifiers" if most > 1 else f"no two of {len(tried)} verifiers"
+        return dropped("below_threshold", f"{told} differ in source and agree on {texts}")
+    minding = [family for family in agreed if not family.ignored]
+    if not minding:
+        return dropped("contradiction", f"the verifiers that agree ignore {agreed[0].ignored}")
+    best = max(minding, key=lambda family: (family.distinct, family.clear, len(family.members)))
+    return _kept(best, follows, texts)
+
+
+@dataclass(frozen=True)
+class _Family:
+    members: tuple[int, ...]
+    trial: Trial
+    tried: Sequence[Tried]
+
+    @property
+    def mine(self) -> list[Tried]:
+        return [self.tried[v] for v in self.members]
+
+    @property
+    def distinct(self) -> int:
+        return len({simplified(self.trial.sources[v]) for v in self.members})
+
+    @property
+    def exact(self) -> bool:
+        return all(member.plain == self.mine[0].plain for member in self.mine)
+
+    @property
+    def confidence(self) -> float:
+        return confidence(self.distinct, self.exact)
+
+    @property
+    def clear(self) -> float:
+        """Share of the answers with a steady label."""
+        labels = list(steady(self.mine))
+        return sum(label is not None for label in labels) / len(labels)
+
+    @property
+    def ignored(self) -> str:
+        """What the instruction asks for and the verifiers do not mind, empty when they mind everything."""
+        for word in dict.fromkeys(toggle.word for toggle in self.trial.toggles()):
+            if not any(self._minds(word, member) for member in self.mine):
+                return f'"{word}"'
+        asked = numbers(self.trial.instruction)
+        held = [len(asked & _held(self.trial.sources[v])) for v in self.members]
+        if asked and sum(held) < MINDED * len(asked) * len(held):
+            return "the number " + ", ".join(map(str, sorted(asked)))
+        return ""
+
+    def _minds(self, word: str, member: Tried) -> bool:
+        verdicts = zip(self.trial.toggles(), member.passes, member.fails, strict=True)
+        return any(toggle.word == word and (one, other) == ("TRUE", "FALSE") for toggle, one, other in verdicts)
+
+
+def _errors(verifier: Tried) -> int:
+    return sum(verdict not in BOOLEAN for verdict in verifier.plain)
+
+
+def simplified(source: str) -> str:
+    """The source without comments and layout: samples that differ in these alone count once."""
+    return " ".join(re.sub(r"#.*", "", source).split())
+
+
+def _families(tried: Sequence[Tried], able: Sequence[int]) -> list[tuple[int, ...]]:
+    """For each verifier those that agree with it on all texts, and those that nearly do."""
+    found: dict[tuple[int, ...], None] = {}
+    for center in able:
+        mine = tried[center].plain
+        found[tuple(v for v in able if tried[v].plain == mine)] = None
+        found[tuple(v for v in able if kappa(mine, tried[v].plain) >= KAPPA)] = None
+    return list(found)
+
+
+def kappa(one: Sequence[str], other: Sequence[str]) -> float:
+    """Cohen's kappa (1960): agreement beyond chance, 1 at most, and 0 where one of them is constant."""
+    same = sum(a == b for a, b in zip(one, other, strict=True)) / len(one)
+    chance = sum(one.count(verdict) * other.count(verdict) for verdict in set(one)) / len(one) ** 2
+    return (same - chance) / (1 - chance) if chance < 1 else 0.0
+
+
+def _held(source: str) -> set[int]:
+    """The numbers in the code, give or take 1 (`> 9` is "at least 10"): literals, lengths of lists, repeated signs."""
+    code = re.sub(r"#.*", "", source)
+    strings = " ".join(one or other for one, other in re.findall(r"'([^'\n]*)'|\"([^\"\n]*)\"", code))
+    found = {int(digits) for digits in re.findall(r"(?<![\w.])\d{1,6}(?!\w)", code)}
+    found |= {len(run.group(0)) for run in re.finditer(r"([^\w\s])\1+", strings)}
+    found |= {len(run) // 2 for run in re.findall(r"(?:\\n)+", strings)}
+    found |= {items.count(",") + 1 for items in re.findall(r"[\[{(]([^\[\]{}()]*)[\]})]", code) if "," in items}
+    return {number + by for number in found for by in (-1, 0, 1)}
+
+
+def _kept(family: _Family, follows: Sequence[bool], texts: str) -> Decision:
+    clear = uncontradicted(family.trial.cases, follows)
+    cases = tuple(c for c in clear if all(right(member.cases[c], follows[c]) for member in family.mine))
+    explanation = (
+        f"kept: {len(family.members)} of {len(family.tried)} verifiers, {family.distinct} of different source, "
+        f"{'agree' if family.exact else 'nearly agree'} on {texts}, "
+        f"of which {family.clear:.0%} keep their label whatever the instruction does not speak of"
+    )
+    return Decision(None, family.members, cases, explanation, family.confidence)
+
+
+def confidence(distinct: int, exact: bool) -> float:
+    """How likely a steady label of a family is right."""
+    return 1 - 0.5 ** (distinct if exact else distinct - 1) / 4

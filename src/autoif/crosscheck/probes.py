@@ -1,0 +1,141 @@
+"""What verifiers are tried on besides the writer's test cases: answers, and the same answers changed.
+
+A verifier comes without a specification, so most answers have no known verdict. But how verdicts must relate is known
+(metamorphic testing; Chen et al., "Metamorphic Testing: A Review of Challenges and Opportunities", 2018): a change that
+the instruction does not speak of must not change a verdict, each quoted word matters, and an answer at the very edge of
+a bound has no clear label.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from autoif.seeds import SEEDS
+
+Change = Callable[[str], str]
+
+EMPHASIS = re.compile(r"(\*\*|__|\*)(?=\w)([^*\n]{1,200}?)(?<=[\w.!?:])\1")
+DIGITS = str.maketrans("0123456789", "abcdefghij")
+STRAIGHT = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
+
+CHANGES: tuple[tuple[str, tuple[Change, ...]], ...] = (
+    (r"capital|upper|lower|\bcase|title|letter|acrostic|character", (str.lower,)),
+    (
+        r"digit|numer|numbers\b|numbered|\bdate|year|percent|\bmath|price|clock|character|letter",
+        (lambda text: text.translate(DIGITS),),
+    ),
+    (
+        r"\bline|paragraph|section|bullet|\blist|stanza|spac|indent|heading|title|table|\brow|json|format|separat|\bpart"
+        r"|column|block|markdown|postscript|p\.s|layout|poem|verse|\bstep|\bitem|\bnote|character|divide|point|label",
+        (lambda text: " ".join(text.split()), lambda text: re.sub(r"(?<=[.!?]) +", "\n", text)),
+    ),
+    (
+        r"bold|italic|emphas|highlight|asterisk|\bstar|underlin|format|character|markup",
+        (lambda text: EMPHASIS.sub(r"\2", text), lambda text: re.sub(r"\b([^\W\d_]{4,})\b", r"**\1**", text, count=1)),
+    ),
+    (
+        r"punctuat|exclam|question|period|full stop|character|\bsign|\bmark\b|symbol|interrog|declar|\bend|finish|quot",
+        (lambda text: re.sub(r"[!?]+", ".", text),),
+    ),
+    (
+        r"hyphen|dash|asterisk|symbol|character|json|punctuat",
+        (
+            lambda text: re.sub(r"^(\s*)[*•] ", r"\1- ", text, flags=re.MULTILINE),
+            lambda text: re.sub(r"^(\s*)[-•] ", r"\1* ", text, flags=re.MULTILINE),
+        ),
+    ),
+    (r"quot|apostroph|character|punctuat|symbol", (lambda text: text.translate(STRAIGHT),)),
+    (r"spac|indent|character", (lambda text: "\n".join(line.rstrip() for line in text.strip().splitlines()),)),
+)
+"""Case, digits, lines, emphasis, closing marks, bullets, quotes, spaces at the edge: the words by which an instruction
+speaks of each, and changes of nothing else."""
+
+EXAMPLES = re.compile(r"(?is)\b(?:such as\b|for example\b|for instance\b|like this\b|e\.g\.|i\.e\.).*")
+"""What an instruction only shows."""
+QUOTED = re.compile(r"(?<!\w)'([^'\n]{1,60})'(?!\w)|\"([^\"\n]{1,60})\"|“([^”\n]{1,60})”|‘([^’\n]{1,60})’(?!\w)")
+WORDS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+NUMBER_WORDS = {word: number for number, word in enumerate(WORDS, 2)} | {"twice": 2, "thrice": 3}
+NEGATIVE = r"\bnot\b|never|without|avoid|\bno\b|n't\b|refrain|exclude"
+EITHER = r"\bor\b|either|\bany\b|one of"
+BOUND = (
+    r"at least|at most|or more|or fewer|or less|no fewer|no less|no more|more than|less than|fewer than|minimum|maximum"
+    r"|up to|between|longer than|shorter than"
+)
+BASES = 8
+"""Answers that quoted words are put into."""
+
+
+def spoken(pattern: str, instruction: str) -> bool:
+    return re.search(pattern, instruction, re.IGNORECASE) is not None
+
+
+def unspoken(instruction: str) -> list[Change]:
+    """The changes of an answer that should not matter to someone who asked for this."""
+    return [change for pattern, changes in CHANGES if not spoken(pattern, instruction) for change in changes]
+
+
+def numbers(instruction: str) -> set[int]:
+    """The numbers from 2 up that the instruction asks for, in digits or words."""
+    asked = EXAMPLES.sub("", instruction)
+    digits = {int(found) for found in re.findall(r"(?<![\w.])(\d{1,6})(?:\.0)?(?!\w)", asked)}
+    words = {NUMBER_WORDS[word] for word in re.findall(r"[a-z]+", asked.lower()) if word in NUMBER_WORDS}
+    return {number for number in digits | words if number > 1}
+
+
+def quoted(instruction: str) -> list[str]:
+    """What stands between quotation marks, examples aside."""
+    return list(dict.fromkeys("".join(groups) for groups in QUOTED.findall(EXAMPLES.sub("", instruction))))
+
+
+def nudged(source: str, instruction: str) -> list[str]:
+    """The verifier with its bound a little lower and a little higher, for an instruction that sets one.
+
+    What counts as a word or a sentence is open to interpretation, so an answer whose verdict hangs on one of them more
+    or less (on a tenth of them, from 20 up) has no clear label.
+    """
+    if spoken(r"exactly", instruction) or not spoken(BOUND, instruction):
+        return []
+    found = []
+    for number in sorted(numbers(instruction)):
+        literal = re.compile(rf"(?<![\w.'\"]){number}(?:\.0)?(?![\w'\"])")
+        if literal.search(source):
+            step = max(1, number // 10)
+            found += [literal.sub(str(number + by), source) for by in (-step, step)]
+    return found
+
+
+@cache
+def probes() -> tuple[str, ...]:
+    """Short answers of many forms that people wrote: of each seed's test cases one that follows, one that does not."""
+    texts = []
+    for seed in SEEDS:
+        cases = seed.example().cases
+        texts += [next(text for text, follows in cases if follows is wanted) for wanted in (True, False)]
+    return tuple(dict.fromkeys(texts))
+
+
+@dataclass(frozen=True, slots=True)
+class Toggle:
+    """Two texts that differ in one quoted word alone. A verifier that minds the word passes only the first."""
+
+    word: str
+    passes: str
+    fails: str
+
+
+def toggles(instruction: str, answers: Sequence[str]) -> list[Toggle]:
+    """Answers with and without each of the quoted words, all others held; none when one of several will do."""
+    words = quoted(instruction)
+    if not words or spoken(EITHER, instruction):
+        return []
+    bases = [answer for answer in answers if not any(word.lower() in answer.lower() for word in words)][:BASES]
+    if spoken(NEGATIVE, instruction):
+        return [Toggle(word, base, f"{base} {word}") for word in words for base in bases]
+    return [
+        Toggle(word, " ".join([base, *words]), " ".join([base, *(other for other in words if other != word)]))
+        for word in words
+        for base in bases
+    ]

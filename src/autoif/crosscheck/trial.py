@@ -1,0 +1,85 @@
+"""One instruction's verifiers on trial: the texts they are called on, the sandbox's jobs, the verdicts in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from autoif.crosscheck.decision import BOOLEAN
+from autoif.crosscheck.probes import Toggle, nudged, toggles, unspoken
+from autoif.sandbox import Job, Result
+
+
+@dataclass(frozen=True)
+class Trial:
+    """`cases` are test cases of the writer, `answers` any answers: probes, completions."""
+
+    instruction: str
+    sources: Sequence[str]
+    cases: Sequence[str]
+    answers: Sequence[str]
+    toggled: bool = True
+    """Whether to try what the quoted words do. Labelling answers needs it no more."""
+
+    def toggles(self) -> list[Toggle]:
+        return toggles(self.instruction, self.answers) if self.toggled else []
+
+    def jobs(self, id: str = "") -> list[Job]:
+        """Each verifier on all texts, followed by its nudged copies on the answers."""
+        pairs = self.toggles()
+        changed = [change(answer) for change in unspoken(self.instruction) for answer in self.answers]
+        texts = (*self.cases, *self.answers, *changed, *(p.passes for p in pairs), *(p.fails for p in pairs))
+        found = []
+        for source in self.sources:
+            found.append(Job(id, source, texts))
+            found += [Job(id, copy, tuple(self.answers)) for copy in self._copies(source)]
+        return found
+
+    def _copies(self, source: str) -> list[str]:
+        return nudged(source, self.instruction) if self.answers else []
+
+    def read(self, results: Sequence[Result]) -> list[Tried]:
+        """The results of `jobs`, in their order, taken apart: one entry per verifier."""
+        left = iter(results)
+        return [self._apart(next(left), list(islice(left, len(self._copies(source))))) for source in self.sources]
+
+    def _apart(self, result: Result, copies: Sequence[Result]) -> Tried:
+        row, nudged_rows = _names(result), [_names(copy) for copy in copies]
+        cases, answers, pairs = len(self.cases), len(self.answers), len(self.toggles())
+        end = len(row) - 2 * pairs
+        blocks = [row[start : start + answers] for start in range(cases, end, answers)] if answers else [[]]
+        verdicts = row[end : end + pairs], row[end + pairs :]
+        return Tried(row[:cases], blocks[0], blocks[1:], *verdicts, nudged_rows, result.deterministic)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """The names of one verifier's verdicts."""
+
+    cases: Sequence[str]
+    answers: Sequence[str]
+    changed: Sequence[Sequence[str]]
+    """One row per change that must not matter, over the answers."""
+    passes: Sequence[str]
+    fails: Sequence[str]
+    """On the two sides of the toggles."""
+    nudged: Sequence[Sequence[str]]
+    """One row per nudged copy, over the answers."""
+    deterministic: bool
+
+    @property
+    def plain(self) -> list[str]:
+        """On all texts as they are."""
+        return [*self.cases, *self.answers]
+
+
+def _names(result: Result) -> list[str]:
+    return [verdict.name for verdict in result.verdicts]
+
+
+def steady(members: Sequence[Tried]) -> Iterator[str | None]:
+    """For each answer the verdict on which all members agree whatever is changed, None where they do not."""
+    for k in range(len(members[0].answers)):
+        told = {row[k] for member in members for row in (member.answers, *member.changed, *member.nudged)}
+        yield told.pop() if len(told) == 1 and told <= BOOLEAN else None

@@ -1,0 +1,116 @@
+"""Which family of verifiers is believed, with the real sandbox giving the verdicts."""
+
+import pytest
+
+from autoif.crosscheck import Decision, Trial, agreement, probes, steady
+from autoif.crosscheck.agreement import kappa, simplified
+from autoif.sandbox import Sandbox
+
+CASES = [("", True), ("one two", False)]
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(workers=1) as box:
+        yield box
+
+
+def functions(*bodies: str) -> list[str]:
+    return [f"def evaluate(response):\n    return {body}\n" for body in bodies]
+
+
+def decide(sandbox, instruction, sources, min_confidence=0.9, examples=(), cases=CASES) -> Decision:
+    trial = Trial(instruction, sources, [text for text, _ in cases], probes())
+    jobs = trial.jobs()
+    numbered = [type(job)(str(n), job.source, job.inputs) for n, job in enumerate(jobs)]
+    results = sorted(sandbox.run(numbered, check_determinism=True), key=lambda result: int(result.id))
+    follows = [label for _, label in cases]
+    return agreement(trial, trial.read(results), follows, examples, min_confidence=min_confidence)
+
+
+LONG = functions("len(response.split()) >= 10", "sum(1 for w in response.split()) >= 10", "len(response) > 60")
+
+
+def test_sources_that_differ_and_agree_are_kept(sandbox):
+    decision = decide(sandbox, "Use at least 10 words.", LONG)
+    assert decision.reason is None
+    assert decision.verifiers == (0, 1)
+    assert decision.cases == (1,)  # the writer was wrong about the other one
+    assert decision.explanation.startswith("kept: 2 of 3 verifiers, 2 of different source, agree on 2 cases and ")
+
+
+def test_copies_count_once(sandbox):
+    copies = [LONG[0], LONG[0].replace("    return", "    # words\n    return")]
+    decision = decide(sandbox, "Use at least 10 words.", copies)
+    assert decision.reason == "below_threshold"
+    assert decision.explanation == (
+        f"dropped: no two of 2 verifiers differ in source and agree on 2 cases and {len(probes())} answers"
+    )
+    assert decide(sandbox, "Use at least 10 words.", LONG, examples=[LONG[0]]).reason == "below_threshold"
+
+
+def test_near_agreement_needs_more_sources(sandbox):
+    near = functions("len(response) > 40", "len(response) > 42", "len(response) > 44")
+    assert decide(sandbox, "Be long.", near[:2]).reason == "below_threshold"
+    assert decide(sandbox, "Be long.", near).verifiers == (0, 1, 2)
+    assert decide(sandbox, "Be long.", near[:2], min_confidence=0.85).verifiers == (0, 1)
+
+
+def test_the_number_has_to_be_minded(sandbox):
+    sources = functions("'[' in response", "response.count('[') > 0")
+    assert decide(sandbox, "Use at least 3 brackets.", sources).explanation == (
+        "dropped: the verifiers that agree ignore the number 3"
+    )
+    sources = functions("response.count('[') > 2", "len(response.split('[')) > 3")
+    assert decide(sandbox, "Use at least 3 brackets.", sources, cases=[("[[[", True)]).cases == (0,)
+
+
+def test_every_quoted_word_has_to_be_minded(sandbox):
+    one = functions("any(w in response for w in ['tea', 'milk'])", "'tea' in response or 'milk' in response")
+    both = functions("all(w in response for w in ['tea', 'milk'])", "'tea' in response and 'milk' in response")
+    cases = [("tea and milk", True), ("x", False)]
+    decision = decide(sandbox, 'Mention "tea" and "milk".', one, cases=cases)
+    assert (decision.reason, decision.explanation) == (
+        "contradiction",
+        'dropped: the verifiers that agree ignore "tea"',
+    )
+    assert decide(sandbox, 'Mention "tea" and "milk".', one + one[:1] + both, cases=cases).verifiers == (3, 4)
+    assert decide(sandbox, 'Mention "tea" or "milk".', one, cases=cases).verifiers == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("reason", "sources"),
+    [
+        ("does_not_compile", ["def evaluate(", "x ="]),
+        ("one_polarity", functions("True", "1 == 1")),
+        ("one_polarity", functions("False", "response[10**6] == 'a'")),
+        ("not_boolean", functions("1", "'yes'")),
+        (
+            "nondeterministic",
+            ["import random\n" + s for s in functions("random.random() > .5", "random.random() > .4")],
+        ),
+    ],
+)
+def test_reasons(sandbox, reason, sources):
+    assert decide(sandbox, "Be nice.", sources).reason == reason
+
+
+def test_an_instruction_without_test_cases_can_be_kept(sandbox):
+    assert decide(sandbox, "Use at least 10 words.", LONG, cases=[]).verifiers == (0, 1)
+
+
+def test_labels_are_silent_where_members_differ(sandbox):
+    trial = Trial("Be long.", functions("len(response) > 2", "len(response) > 3"), [], ["a", "abc", "abcd"], False)
+    results = [next(iter(sandbox.run([job]))) for job in trial.jobs()]
+    assert list(steady(trial.read(results))) == ["FALSE", None, "TRUE"]
+
+
+def test_kappa():
+    assert kappa("TTFF", "TTFF") == 1
+    assert kappa("TTFF", "FFTT") == -1
+    assert kappa("TTTT", "TTTT") == 0
+    assert kappa("TTFF", "TFTF") == 0
+
+
+def test_simplified():
+    assert simplified("def f():  # why\n    return 1") == simplified("def f():\n\n  return  1")
