@@ -161,9 +161,7 @@ class Journal(Generic[R]):
         """
         with disk(self.folder):
             self._sync()
-            entries = _whole_entries(self.folder)
-            if sift or (np.diff(entries["unit"]) < 0).any():
-                _sort(self.stage, entries, sift)
+            _sort(self.stage, sift)
             self.close()
             (self.folder / SEALING).touch()
             return _complete(self.folder)
@@ -210,10 +208,14 @@ def _whole_entries(folder: Path) -> Any:
     return entries[: len(entries) if whole.all() else int(np.argmin(whole))]
 
 
-def _sort(stage: Stage[R], entries: Any, sift: Sift[R] | None) -> None:
-    """Writes both files anew, in input order and sifted, beside the old ones."""
+def _sort(stage: Stage[R], sift: Sift[R] | None) -> None:
+    """Writes both files anew, in input order and sifted, beside the old ones; does nothing when they are right."""
+    entries = _whole_entries(stage.folder)
+    rows = None if (np.diff(entries["unit"]) > 0).all() else np.argsort(entries["unit"], kind="stable")
+    if rows is None and not sift:
+        return
     with _sorted_file(stage.folder, 0) as records, _sorted_file(stage.folder, 1) as dropped:
-        for unit, kept, drops in _in_order(stage.folder, entries):
+        for unit, kept, drops in _in_order(stage.folder, entries, rows):
             dropped.write(drops)
             for line in kept.splitlines(keepends=True):
                 record = stage.parse(line, str(stage.folder)) if sift else None
@@ -224,16 +226,16 @@ def _sort(stage: Stage[R], entries: Any, sift: Sift[R] | None) -> None:
                     records.write(line)
 
 
-def _in_order(folder: Path, entries: Any) -> Iterator[tuple[int, bytes, bytes]]:
-    """Each unit with its bytes in records.jsonl and in dropped.jsonl, by unit number."""
-    ends = [entries[name] for name in ("records", "dropped")]
-    starts = [np.concatenate(([0], end[:-1])) for end in ends]
+def _in_order(folder: Path, entries: Any, rows: Any) -> Iterator[tuple[int, bytes, bytes]]:
+    """Each unit with its bytes in records.jsonl and in dropped.jsonl; `rows` are the entries by unit number."""
+    names = ("records", "dropped")
     with open(folder / DATA[0], "rb") as records, open(folder / DATA[1], "rb") as dropped:
-        for row in np.argsort(entries["unit"], kind="stable"):
+        for row in range(len(entries)) if rows is None else rows:
             chunks = []
-            for source, start, end in zip((records, dropped), starts, ends, strict=True):
-                source.seek(start[row])
-                chunks.append(source.read(int(end[row] - start[row])))
+            for source, name in zip((records, dropped), names, strict=True):
+                start = int(entries[name][row - 1]) if row else 0
+                source.seek(start)
+                chunks.append(source.read(int(entries[name][row]) - start))
             yield int(entries["unit"][row]), chunks[0], chunks[1]
 
 
