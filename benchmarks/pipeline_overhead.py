@@ -28,7 +28,8 @@ from autoif.config_file import parse_config
 from autoif.engines import load_engine
 from autoif.policies import reference_engine
 from autoif.records import Candidates, Completion, Outcome, ScoredCompletion, VerifiedInstruction
-from autoif.stages.completions import requests
+from autoif.stages.completions import wave
+from autoif.units import prompts
 
 QUIET = Console(quiet=True)
 MEASURED = ("queries", "instructions", "verifiers", "completions", "pairs")
@@ -149,8 +150,8 @@ def _bare_seconds(run: pipeline.Run, config: Config) -> float:
     """The same requests, straight to the engine: a fresh one, so that neither finds a warm prefix cache."""
     wanted = [
         request
-        for unit, verified in run.directory.finished("crosscheck").units()
-        for request in requests(unit, verified, config)
+        for unit, prompt in prompts(run.directory.finished("crosscheck"))
+        for request in wave(unit, prompt, 0, config)
     ]
     numbered = [replace(request, id=str(number)) for number, request in enumerate(wanted)]
     started = time.monotonic()

@@ -10,7 +10,7 @@ from autoif.config_file import parse_config
 from autoif.engines.scripted import ScriptedEngine
 from autoif.prompts import draw, fill, user_prompt
 from autoif.records import Instruction, Query, VerifiedInstruction, Verifier
-from autoif.stages.completions import requests
+from autoif.stages.completions import wave
 from autoif.stages.instructions import instructions
 from autoif.stages.verifiers import verifiers
 
@@ -36,7 +36,7 @@ def shown_verifier() -> list[dict]:
         explanation="kept",
     )
     config = parse_config({"completions": {"per_instruction": 1, "show_verifier": True}}, "test")
-    return [list(request.messages) for request in requests(0, verified, config)]
+    return [list(request.messages) for request in wave(0, (verified, QUERY), 0, config)]
 
 
 def test_prompts_are_the_golden_ones():

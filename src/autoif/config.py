@@ -138,8 +138,12 @@ class CrosscheckConfig(Section):
 
 
 class CompletionsConfig(Section):
-    per_instruction: Positive = 8
-    """Samples of the policy for each query + instruction."""
+    per_instruction: Positive = 32
+    """Samples of the policy for each query + instruction, at most."""
+    wave: Positive | None = 4
+    """Samples asked for at a time; verifiers decide after each wave whether more are worth it. None: all at once."""
+    min_contrast: Share = 0.2
+    """With waves: stop once passing or failing answers seem rarer than this (0: only at per_instruction)."""
     show_verifier: bool = False
     """Show the policy one kept verifier while it samples (never in the training prompt): more pass, so more pairs."""
     sampling: SamplingConfig = SamplingConfig()

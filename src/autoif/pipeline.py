@@ -31,7 +31,7 @@ from autoif.sandbox import Sandbox
 from autoif.sources import read_source
 from autoif.store import Journal, Sift, locked, open_journal, write_atomically
 from autoif.training.load import load_policy
-from autoif.units import Units, answered, limited, paper_batches, sifted
+from autoif.units import Units, answered, limited, paper_batches, prompts, sifted
 
 Work = Callable[[Units], Iterator[Outcome[Any]]]
 
@@ -154,12 +154,13 @@ def crosscheck(run: Run) -> None:
 
 def completions(run: Run) -> None:
     """Stage 5."""
-    run.execute(
-        "completions",
-        run.directory.finished("crosscheck").units(),
-        lambda units: stages.completions(units, run.config, run.engine(reference_engine(run.config))),
-        _count(run, "crosscheck"),
-    )
+    with run.sandbox() as sandbox:
+        run.execute(
+            "completions",
+            prompts(run.directory.finished("crosscheck")),
+            lambda units: stages.completions(units, run.config, run.engine(reference_engine(run.config)), sandbox),
+            None if run.config.instructions.mode == "paper" else _count(run, "crosscheck"),
+        )
     _require(run, "completions", "the policy gave no usable answer", "raise completions.sampling.max_tokens")
 
 

@@ -39,6 +39,11 @@ def paper_batches(queries: Iterable[Query], wanted: InstructionsConfig) -> tuple
     return ((number, tuple(islice(endless, size))) for number in range(wanted.rewrite_replies)), wanted.rewrite_replies
 
 
+def prompts(verified: Iterable[VerifiedInstruction]) -> Units:
+    """Each verified instruction with each of its queries."""
+    return enumerate((one, query) for one in verified for query in one.instruction.queries)
+
+
 def answered(
     verified: Iterable[VerifiedInstruction], completions: Iterable[Completion]
 ) -> Iterator[tuple[int, tuple[VerifiedInstruction, tuple[Completion, ...]]]]:

@@ -34,6 +34,24 @@ def test_each_unit_comes_out_once_with_its_replies_in_order(counts: list[int], w
     assert out == {unit: (count, [f"{unit}.{i}" for i in range(count)]) for unit, count in enumerate(counts)}
 
 
+@given(
+    waves=st.lists(st.lists(st.integers(1, 3), max_size=4), max_size=20),
+    window=st.integers(1, 8),
+    seed=st.integers(0, 99),
+)
+def test_further_requests_follow_the_answers(waves: list[list[int]], window: int, seed: int) -> None:
+    def first(unit: int, sizes: list[int]) -> list[Request]:
+        return _requests(unit, sizes[0]) if sizes else []
+
+    def more(unit: int, sizes: list[int], replies: list[Reply]) -> list[Request]:
+        asked = [sum(sizes[:n]) for n in range(len(sizes) + 1)].index(len(replies))
+        return _requests(unit, sum(sizes[: asked + 1]))[len(replies) :]
+
+    engine = ScriptedEngine(_echo, window=window, seed=seed)
+    out = {unit: [r.text for r in replies] for unit, _, replies in ask(engine, enumerate(waves), first, more)}
+    assert out == {unit: [f"{unit}.{i}" for i in range(sum(sizes))] for unit, sizes in enumerate(waves)}
+
+
 def test_no_more_units_are_open_than_the_engine_takes_in() -> None:
     opened = 0
 

@@ -1,24 +1,34 @@
 """Stage 5: samples of the policy, and what is dropped of them."""
 
+import pytest
+
+from autoif.config import CompletionsConfig
 from autoif.config_file import parse_config
 from autoif.engines.base import Reply
 from autoif.engines.scripted import ScriptedEngine
 from autoif.records import Instruction, Query, VerifiedInstruction, Verifier
-from autoif.stages.completions import completions
+from autoif.sandbox import Sandbox
+from autoif.stages.completions import completions, promising
 
-QUERIES = tuple(Query.make(text=text, source="test") for text in ("What is tea?", "What is rice?"))
+QUERY = Query.make(text="What is tea?", source="test")
 SOURCE = "def evaluate(response):\n    return ',' not in response\n"
 
 
 def verified(split="train") -> VerifiedInstruction:
-    instruction = Instruction.make(parent=QUERIES[0].id, text="Use no commas.", origin="model", queries=QUERIES)
+    instruction = Instruction.make(parent=QUERY.id, text="Use no commas.", origin="model", queries=(QUERY,))
     verifier = Verifier.make(parent=instruction.id, source=SOURCE, origin="model")
     return VerifiedInstruction.make(
         parent="c", instruction=instruction, verifiers=(verifier,), cases=(), explanation="kept", split=split
     )
 
 
-def run(script, split="train", **wanted):
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(workers=1) as box:
+        yield box
+
+
+def run(sandbox, script, split="train", **wanted):
     config = parse_config({"completions": {"per_instruction": 3, **wanted}}, "test")
     asked = []
 
@@ -26,44 +36,78 @@ def run(script, split="train", **wanted):
         asked.append(request)
         return script[(len(asked) - 1) % len(script)]
 
-    (outcome,) = completions(enumerate([verified(split)]), config, ScriptedEngine(reply))
+    (outcome,) = completions(enumerate([(verified(split), QUERY)]), config, ScriptedEngine(reply), sandbox)
     return outcome, asked
 
 
-def test_every_query_gets_its_samples():
-    outcome, asked = run(["a", "b", "c"])
+def test_a_query_gets_its_samples(sandbox):
+    outcome, asked = run(sandbox, ["a", "b", "c"])
     assert [(c.query, c.text, c.sample) for c in outcome.kept] == [
-        (query.text, text, n) for query in QUERIES for n, text in enumerate("abc")
+        (QUERY.text, text, n) for n, text in enumerate("abc")
     ]
     assert outcome.kept[0].prompt == asked[0].messages[0]["content"] == "What is tea?\nUse no commas."
-    assert len({request.sampling.seed for request in asked}) == 6
+    assert len({request.sampling.seed for request in asked}) == 3
 
 
-def test_duplicates_empty_and_truncated_answers_are_dropped():
-    outcome, _ = run(["a", "a", " "], sampling={"max_tokens": 3})
-    assert [drop.reason for drop in outcome.dropped] == ["duplicate", "empty"] * 2
-    outcome, _ = run(["long " * 40], sampling={"max_tokens": 3})
+def test_waves_go_on_only_where_both_kinds_of_answer_come(sandbox):
+    fresh = [f"{kind}{n}" for n in range(40) for kind in ("no comma ", "a, comma ")]
+    outcome, asked = run(sandbox, fresh, per_instruction=10, wave=4)
+    assert len(outcome.kept) == len(asked) == 10
+    assert [completion.sample for completion in outcome.kept] == list(range(10))
+    assert len({request.sampling.seed for request in asked}) == 10
+    _, asked = run(sandbox, fresh[::2], per_instruction=10, wave=4)
+    assert len(asked) == 4
+    _, asked = run(sandbox, fresh[::2], per_instruction=10, wave=4, min_contrast=0)
+    assert len(asked) == 10
+    _, asked = run(sandbox, fresh[::2], per_instruction=10, wave=None)
+    assert len(asked) == 10
+
+
+def test_truncated_answers_are_neither_kind(sandbox):
+    _, asked = run(sandbox, ["a, b " * 20, "c"], per_instruction=12, wave=2, sampling={"max_tokens": 3})
+    assert len(asked) == 4
+
+
+@pytest.mark.parametrize(
+    ("passes", "worth"),
+    [
+        ([True] * 3, True),  # (0 + 1) / (3 + 2) is 0.2
+        ([True] * 4, False),
+        ([True] * 7 + [False], True),
+        ([True] * 9 + [False], False),
+        ([None] * 4, False),
+        ([True, False] * 9, True),
+    ],
+)
+def test_promising(passes, worth):
+    assert promising(passes, CompletionsConfig(min_contrast=0.2)) is worth
+
+
+def test_duplicates_empty_and_truncated_answers_are_dropped(sandbox):
+    outcome, _ = run(sandbox, ["a", "a", " "], sampling={"max_tokens": 3})
+    assert [drop.reason for drop in outcome.dropped] == ["duplicate", "empty"]
+    outcome, _ = run(sandbox, ["long " * 40], sampling={"max_tokens": 3})
     assert {drop.reason for drop in outcome.dropped} == {"truncated"}
 
 
-def test_held_out_instructions_are_not_answered():
+def test_held_out_instructions_are_not_answered(sandbox):
     for split in ("heldout_query", "heldout_instruction"):
-        outcome, asked = run(["a"], split)
+        outcome, asked = run(sandbox, ["a"], split)
         assert (outcome.kept, outcome.dropped, asked) == ((), (), [])
 
 
-def test_a_shown_verifier_is_in_the_prompt_but_never_in_the_record():
-    outcome, asked = run(["a", "b", "c"], show_verifier=True)
+def test_a_shown_verifier_is_in_the_prompt_but_never_in_the_record(sandbox):
+    outcome, asked = run(sandbox, ["a", "b", "c"], show_verifier=True)
     assert all(SOURCE in request.messages[0]["content"] for request in asked)
     assert all("evaluate" not in completion.model_dump_json() for completion in outcome.kept)
 
 
-def test_an_error_reply_is_a_drop():
+def test_an_error_reply_is_a_drop(sandbox):
     class Broken(ScriptedEngine):
         def generate(self, requests):
             for request in requests:
                 yield Reply(request.id, "", "error", error="lost")
 
     config = parse_config({"completions": {"per_instruction": 1}}, "test")
-    (outcome,) = completions(enumerate([verified()]), config, Broken(["x"]))
-    assert [(drop.reason, drop.what["error"]) for drop in outcome.dropped] == [("empty", "lost")] * 2
+    (outcome,) = completions(enumerate([(verified(), QUERY)]), config, Broken(["x"]), sandbox)
+    assert [(drop.reason, drop.what["error"]) for drop in outcome.dropped] == [("empty", "lost")]

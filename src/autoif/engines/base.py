@@ -78,10 +78,14 @@ T = TypeVar("T")
 
 
 def ask(
-    engine: Engine, units: Iterable[Unit[T]], prompts: Callable[[int, T], Sequence[Request]]
+    engine: Engine,
+    units: Iterable[Unit[T]],
+    prompts: Callable[[int, T], Sequence[Request]],
+    more: Callable[[int, T, list[Reply]], Sequence[Request]] | None = None,
 ) -> Iterator[tuple[int, T, list[Reply]]]:
     """Streams units through the engine: yields each with its replies (in request order) once they are all there.
 
-    `prompts(unit, item)` gives a unit's requests. Raises EngineError when the engine cannot go on.
+    `prompts(unit, item)` gives a unit's requests, and `more` further ones once those are answered. Raises EngineError
+    when the engine cannot go on.
     """
-    return gather(units, prompts, engine.generate)
+    return gather(units, prompts, engine.generate, more)

@@ -4,79 +4,117 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from autoif.config import Config
+from autoif.config import CompletionsConfig, Config
 from autoif.engines import Engine, Reply, Request, Sampling, ask
 from autoif.prompts import draw, fill, user, user_prompt
-from autoif.records import Completion, Drop, Outcome, Usage, VerifiedInstruction
+from autoif.records import Completion, Drop, Outcome, Query, Usage, VerifiedInstruction
+from autoif.sandbox import Job, Sandbox, Verdict
 
-Unit = tuple[int, VerifiedInstruction]
-
-
-def completions(units: Iterable[Unit], config: Config, policy: Engine) -> Iterator[Outcome[Completion]]:
-    """One unit is a verified instruction with its queries; held-out instructions pass through unanswered."""
-
-    for unit, verified, replies in ask(policy, units, lambda unit, verified: requests(unit, verified, config)):
-        yield _outcome(unit, verified, replies, config.completions.per_instruction)
+Prompt = tuple[VerifiedInstruction, Query]
 
 
-def requests(unit: int, verified: VerifiedInstruction, config: Config) -> list[Request]:
-    """Every sample of every query; none for what is held out."""
-    if verified.split != "train":
-        return []
+def completions(
+    units: Iterable[tuple[int, Prompt]], config: Config, policy: Engine, sandbox: Sandbox
+) -> Iterator[Outcome[Completion]]:
+    """One unit is a verified instruction with one of its queries; held-out ones pass through unanswered.
+
+    Answers come in waves, each verified before the next is asked for. Labels are given in stage 6; here a plain pass or
+    fail tells whether a prompt has both kinds.
+    """
+
+    def prompts(unit: int, prompt: Prompt) -> list[Request]:
+        return wave(unit, prompt, 0, config) if prompt[0].split == "train" else []
+
+    def more(unit: int, prompt: Prompt, replies: list[Reply]) -> list[Request]:
+        next_wave = wave(unit, prompt, len(replies), config)
+        return next_wave if next_wave and promising(_passes(prompt[0], replies, sandbox), config.completions) else []
+
+    for unit, prompt, replies in ask(policy, units, prompts, more):
+        yield _outcome(unit, prompt, replies)
+
+
+def wave(unit: int, prompt: Prompt, start: int, config: Config) -> list[Request]:
+    """The next samples, from number `start`; none beyond `per_instruction`."""
     wanted = config.completions
+    end = min(start + (wanted.wave or wanted.per_instruction), wanted.per_instruction)
     return [
-        Request("", [user(_shown(unit, query.text, sample, verified, config))], sampling)
-        for place, query in enumerate(verified.instruction.queries)
-        for sample in range(wanted.per_instruction)
-        for sampling in [
-            Sampling(**wanted.sampling.model_dump(), seed=draw(config.seed, "completions", unit, place, sample))
-        ]
+        Request(
+            "",
+            [user(_shown(unit, prompt, sample, config))],
+            Sampling(**wanted.sampling.model_dump(), seed=draw(config.seed, "completions", unit, sample)),
+        )
+        for sample in range(start, end)
     ]
 
 
-def _shown(unit: int, query: str, sample: int, verified: VerifiedInstruction, config: Config) -> str:
+def promising(passes: Sequence[bool | None], wanted: CompletionsConfig) -> bool:
+    """Whether the rarer kind of answer is still likely enough: its share by Laplace's rule of succession.
+
+    `passes` holds a bool for each answer, None for one that cannot be used.
+    """
+    rarer = min(passes.count(True), passes.count(False))
+    return (rarer + 1) / (len(passes) + 2) >= wanted.min_contrast
+
+
+def _passes(verified: VerifiedInstruction, replies: Sequence[Reply], sandbox: Sandbox) -> list[bool | None]:
+    """Whether most of the verifiers pass an answer or none does; None in between, and for a truncated or empty one."""
+    texts = [reply.text for reply in replies]
+    rows = [
+        result.verdicts for result in sandbox.run(Job("", verifier.source, texts) for verifier in verified.verifiers)
+    ]
+    passes: list[bool | None] = []
+    for reply, verdicts in zip(replies, zip(*rows, strict=True), strict=True):
+        rate = verdicts.count(Verdict.TRUE) / len(verdicts)
+        usable = reply.finish == "stop" and reply.text.strip()
+        passes.append(rate >= 0.5 if usable and (rate >= 0.5 or rate == 0) else None)
+    return passes
+
+
+def _shown(unit: int, prompt: Prompt, sample: int, config: Config) -> str:
     """What the policy sees now; the training prompt is always the plain one."""
-    prompt = user_prompt(query, verified.instruction.text)
+    verified, query = prompt
+    plain = user_prompt(query.text, verified.instruction.text)
     if not config.completions.show_verifier:
-        return prompt
+        return plain
     verifiers = verified.verifiers
     shown = verifiers[draw(config.seed, "shown verifier", unit, sample) % len(verifiers)]
-    return fill("shown_verifier", prompt=prompt, verifier=shown.source)
+    return fill("shown_verifier", prompt=plain, verifier=shown.source)
 
 
-def _outcome(unit: int, verified: VerifiedInstruction, replies: Sequence[Reply], per_query: int) -> Outcome[Completion]:
+def _outcome(unit: int, prompt: Prompt, replies: Sequence[Reply]) -> Outcome[Completion]:
     kept: list[Completion] = []
     dropped: list[Drop] = []
-    seen: set[tuple[str, str]] = set()
-    for number, reply in enumerate(replies):
-        query = verified.instruction.queries[number // per_query].text
-        problem = _problem(reply, query, seen)
+    seen: set[str] = set()
+    verified, query = prompt
+    for sample, reply in enumerate(replies):
+        problem = _problem(reply, seen)
         if problem:
-            what = {"text": reply.text, "query": query, "parent": verified.id, "error": reply.error}
+            what = {"text": reply.text, "query": query.text, "parent": verified.id, "error": reply.error}
             dropped.append(Drop(problem, what))
         else:
-            kept.append(_completion(verified, query, number % per_query, reply))
+            kept.append(_completion(prompt, sample, reply))
     return Outcome(unit, tuple(kept), tuple(dropped), sum((reply.usage for reply in replies), Usage()))
 
 
-def _problem(reply: Reply, query: str, seen: set[tuple[str, str]]) -> str | None:
+def _problem(reply: Reply, seen: set[str]) -> str | None:
     if reply.finish == "length":
         return "truncated"
     if reply.finish == "error" or not reply.text.strip():
         return "empty"
-    if (query, reply.text) in seen:
+    if reply.text in seen:
         return "duplicate"
-    seen.add((query, reply.text))
+    seen.add(reply.text)
     return None
 
 
-def _completion(verified: VerifiedInstruction, query: str, sample: int, reply: Reply) -> Completion:
+def _completion(prompt: Prompt, sample: int, reply: Reply) -> Completion:
+    verified, query = prompt
     instruction = verified.instruction.text
     return Completion.make(
         parent=verified.id,
-        query=query,
+        query=query.text,
         instruction=instruction,
-        prompt=user_prompt(query, instruction),
+        prompt=user_prompt(query.text, instruction),
         text=reply.text,
         sample=sample,
         tokens=reply.usage.completion_tokens,
