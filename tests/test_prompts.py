@@ -46,6 +46,8 @@ def test_prompts_are_the_golden_ones():
         "instructions, paper": asked(instructions, (QUERY,) * 32, {"instructions": paper}),
         "verifiers": asked(verifiers, INSTRUCTION, {"verifiers": {"functions": 1, "case_replies": 1, "shots": 1}}),
         "completions, verifier shown": shown_verifier(),
+        "back translation": fill("back_translation", verifier="def evaluate(response):\n    return True\n"),
+        "contradiction": fill("contradiction", instruction="i", back="b"),
         "quality": fill("quality", query="$q", instruction="i", response="r"),
     }
     content = json.dumps(prompts, indent=1, ensure_ascii=False) + "\n"

@@ -127,6 +127,12 @@ class CrosscheckConfig(Section):
     """votes: kept cases an instruction needs."""
     both_polarities: bool = True
     """votes: require kept cases that follow and kept cases that do not."""
+    back_translation: Literal["none", "writer", "nli"] = "none"
+    """The writer puts kept functions into words; those that contradict the instruction, say writer or NLI model, go."""
+    back_translation_sampling: SamplingConfig = SamplingConfig(temperature=0.0, top_p=1.0, max_tokens=128)
+    """How the back-translation and the writer's verdict are decoded."""
+    nli_model: str = "MoritzLaurer/mDeBERTa-v3-base-xnli-multilingual-nli-2mil7"
+    """back_translation: nli: a sequence-classification model with a contradiction label, as an id or a local folder."""
     heldout_queries: Share = 0.1
     """Share of queries whose instructions are never trained on, only evaluated."""
     heldout_instructions: Share = 0.1

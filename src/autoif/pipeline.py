@@ -22,6 +22,7 @@ from autoif.engines import Engine, load_engine
 from autoif.errors import InputError, NothingToDoError
 from autoif.evaluation.run import Opened
 from autoif.evaluation.run import evaluate as measure
+from autoif.nli import load_nli
 from autoif.policies import evaluation_engines, evaluation_weights, reference_engine
 from autoif.progress import Meter, meter
 from autoif.records import Outcome, Query
@@ -141,14 +142,18 @@ def verifiers(run: Run) -> None:
 
 def crosscheck(run: Run) -> None:
     """Stage 4."""
-    units = run.directory.finished("verifiers").units()
+    wanted, shown = run.config.crosscheck, stages.shown_verifiers(run.config)
     with run.sandbox() as sandbox:
-        run.execute(
-            "crosscheck",
-            units,
-            lambda units: stages.crosscheck(units, run.config, sandbox, stages.shown_verifiers(run.config)),
-            _count(run, "verifiers"),
-        )
+
+        def work(units: Units) -> Iterator[Outcome[Any]]:
+            outcomes = stages.crosscheck(units, run.config, sandbox, shown)
+            if wanted.back_translation == "none":
+                return outcomes
+            nli = load_nli(wanted.nli_model) if wanted.back_translation == "nli" else None
+            return stages.back_translation(outcomes, run.config, run.engine(run.config.writer), nli)
+
+        units = run.directory.finished("verifiers").units()
+        run.execute("crosscheck", units, work, _count(run, "verifiers"))
     _require(run, "crosscheck", "no instruction survived the cross-check", "use a stronger writer or more seeds")
 
 

@@ -1,5 +1,6 @@
 """The stages, one module each: numbered inputs in, outcomes out. A stage opens no data file and knows no other."""
 
+from autoif.stages.back_translation import back_translation
 from autoif.stages.completions import completions
 from autoif.stages.crosscheck import crosscheck
 from autoif.stages.instructions import instructions
@@ -8,4 +9,14 @@ from autoif.stages.queries import queries
 from autoif.stages.scores import scores
 from autoif.stages.verifiers import shown_verifiers, verifiers
 
-__all__ = ["completions", "crosscheck", "instructions", "pairs", "queries", "scores", "shown_verifiers", "verifiers"]
+__all__ = [
+    "back_translation",
+    "completions",
+    "crosscheck",
+    "instructions",
+    "pairs",
+    "queries",
+    "scores",
+    "shown_verifiers",
+    "verifiers",
+]
