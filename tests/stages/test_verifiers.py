@@ -45,6 +45,11 @@ def test_replies_without_a_function(reply):
     assert read_function(reply) is None
 
 
+@pytest.mark.parametrize("reply", ["", "\n", " # Check the words.\n", "\n    for word in response:\n"])
+def test_a_head_without_a_body_is_no_function(reply):
+    assert read_function(reply, PREFILL) is None
+
+
 def test_cases_in_every_shape():
     good = [("a, b", False), ("a b", True)]
     lines = [{"response": "a, b", "follows": False}, {"response": "a b", "follows": True}]

@@ -161,6 +161,8 @@ def read_function(text: str, prefill: str = "") -> str | None:
     source = _without_prose(source)
     if not re.search(r"^def evaluate\(", source, re.MULTILINE) or len(source) > LONGEST_SOURCE:
         return None
+    if re.sub(r"#.*", "", source).rstrip().endswith(":"):
+        return None  # a head without a body
     return source.rstrip() + "\n"
 
 
