@@ -22,8 +22,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from autoif.crosscheck import Trial, Tried, agreement, crosscheck, probes, steady
-from autoif.sandbox import Result, Sandbox
+from autoif.crosscheck import Trial, Tried, agreement, crosscheck, labels, probes
+from autoif.sandbox import Sandbox
 from autoif.stages.verifiers import read_cases
 
 RESAMPLES = 2000
@@ -33,17 +33,19 @@ Labels = list[bool | None] | None
 
 @dataclass(frozen=True)
 class Executed:
-    """One instruction with every verdict that a filter may look at."""
+    """One instruction with every verdict that a filter may look at: as in a run, ours decides which verifiers to keep
+    by test cases and probes (`trial`), and sees the answers only to label them (`answers`)."""
 
     kind: str
     trial: Trial
     follows: list[bool]
     tried: list[Tried]
+    answers: list[Tried]
     truth: list[bool]
 
     def verdicts(self, v: int) -> Sequence[str]:
         """Of one verifier on the answers whose truth is known."""
-        return self.tried[v].answers[: len(self.truth)]
+        return self.answers[v].answers
 
 
 def main() -> None:
@@ -68,31 +70,28 @@ def main() -> None:
 
 
 def execute(rows: Sequence[dict[str, Any]]) -> list[Executed]:
-    cases = [[case for reply in row["test_case_replies"] for case in read_cases(reply)[0]] for row in rows]
-    trials = [
-        Trial(
-            row["instruction"],
-            row["verifiers"],
-            [text for text, _ in case],
-            [answer["text"] for answer in row["responses"]] + list(probes()),
-        )
-        for row, case in zip(rows, cases, strict=True)
-    ]
-    results: dict[str, list[Result]] = {str(i): [] for i in range(len(rows))}
     with Sandbox(workers=2) as sandbox:
-        wanted = (replace(job, id=f"{i}/{k}") for i, t in enumerate(trials) for k, job in enumerate(t.jobs()))
-        for result in sorted(sandbox.run(wanted, check_determinism=True), key=lambda r: int(r.id.split("/")[1])):
-            results[result.id.split("/")[0]].append(result)
-    return [
-        Executed(
-            row["kind"],
-            trial,
-            [follows for _, follows in case],
-            trial.read(results[str(i)]),
-            [answer["follows"] for answer in row["responses"]],
-        )
-        for i, (row, case, trial) in enumerate(zip(rows, cases, trials, strict=True))
-    ]
+        return [of_row(row, sandbox) for row in rows]
+
+
+def of_row(row: dict[str, Any], sandbox: Sandbox) -> Executed:
+    cases = [case for reply in row["test_case_replies"] for case in read_cases(reply)[0]]
+    text, sources = row["instruction"], row["verifiers"]
+    trial = Trial(text, sources, [response for response, _ in cases], probes(text))
+    answers = Trial(text, sources, (), [answer["text"] for answer in row["responses"]], toggled=False)
+    return Executed(
+        row["kind"],
+        trial,
+        [follows for _, follows in cases],
+        run(trial, sandbox),
+        run(answers, sandbox),
+        [answer["follows"] for answer in row["responses"]],
+    )
+
+
+def run(trial: Trial, sandbox: Sandbox) -> list[Tried]:
+    jobs = [replace(job, id=str(k)) for k, job in enumerate(trial.jobs())]
+    return trial.read(sorted(sandbox.run(jobs, check_determinism=True), key=lambda result: int(result.id)))
 
 
 def by_pass_rate(e: Executed, kept: Sequence[int]) -> Labels:
@@ -122,9 +121,10 @@ def ours(e: Executed, min_confidence: float) -> Labels:
     decision = agreement(e.trial, e.tried, e.follows, min_confidence=min_confidence)
     if decision.reason:
         return None
-    labels = list(steady([e.tried[v] for v in decision.verifiers]))[: len(e.truth)]
-    contrast = {"TRUE", "FALSE"} <= set(labels)
-    return [None if label is None else label == "TRUE" for label in labels] if contrast else None
+    kept = decision.verifiers
+    told = labels([e.answers[v] for v in kept], [e.trial.sources[v] for v in kept], min_confidence)
+    contrast = {"TRUE", "FALSE"} <= set(told)
+    return [None if label is None else label == "TRUE" for label in told] if contrast else None
 
 
 def oracle(e: Executed) -> Labels:

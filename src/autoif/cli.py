@@ -74,7 +74,9 @@ def configured(command: F) -> F:
         click.argument("config", type=click.Path(path_type=Path)),
         click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override one key of the config."),
         click.option("--run", "run_directory", metavar="DIR", help="Write to this run directory."),
-        click.option("--sandbox", type=click.Choice(["strict", "weak"]), help="weak: where nothing can contain code."),
+        click.option(
+            "--sandbox", type=click.Choice(["strict", "weak"]), help="weak: also where nothing can contain code."
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -108,7 +110,7 @@ def _run_directory(path: Path) -> RunDirectory:
 def run(config: Path, overrides: tuple[str, ...], run_directory: str | None, sandbox: str | None) -> None:
     """Run stages 1 to 10, or what is left of them.
 
-    CONFIG is a YAML file; see configs/ for examples with every key explained.
+    CONFIG is a YAML file; see configs/ for examples; src/autoif/config.py explains every key.
     """
     from autoif.pipeline import opened, run_all
     from autoif.views import closing
@@ -142,7 +144,7 @@ for _name, _help in STAGES.items():
 @click.argument("config", type=click.Path(path_type=Path), required=False)
 @click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override one key of the config.")
 @click.option("--run", "run_directory", metavar="DIR", help="Write to this run directory.")
-@click.option("--sandbox", type=click.Choice(["strict", "weak"]), help="weak: where nothing can contain code.")
+@click.option("--sandbox", type=click.Choice(["strict", "weak"]), help="weak: also where nothing can contain code.")
 @click.option("--task", type=click.Choice(["ifeval", "ifbench"]), help="Score ready-made responses to this benchmark.")
 @click.option("--data", type=click.Path(path_type=Path), help="With --task: the benchmark's prompts, JSON lines.")
 @click.option("--responses", type=click.Path(path_type=Path), help='With --task: lines of {"prompt", "response"}.')
@@ -212,7 +214,12 @@ def show(run_directory: Path, id: str) -> None:
 
 @cli.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--sandbox", type=click.Choice(["strict", "weak"]), default="strict", help="weak: contain nothing.")
+@click.option(
+    "--sandbox",
+    type=click.Choice(["strict", "weak"]),
+    default="strict",
+    help="weak: also where nothing can contain code.",
+)
 def verify(file: Path, sandbox: str) -> None:
     """Run verifiers on responses in the sandbox.
 

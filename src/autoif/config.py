@@ -59,7 +59,7 @@ class QueriesConfig(Section):
     split: str = "train"
     """Hugging Face: the split."""
     limit: Positive | None = None
-    """Stop after this many kept queries; none is all of them."""
+    """Stop after this many kept queries; null is all of them."""
     shuffle: bool = False
     """Local files and `builtin` are read in an order drawn from the seed instead of file order."""
     min_chars: Count = 10
@@ -67,7 +67,7 @@ class QueriesConfig(Section):
     max_chars: Positive = 2000
     """Longer queries are dropped as `too_long`."""
     language: str | None = "en"
-    """Keep this ISO 639-1 language; none keeps all."""
+    """Keep this ISO 639-1 language; null keeps all."""
 
 
 class InstructionsConfig(Section):
@@ -122,13 +122,13 @@ class CrosscheckConfig(Section):
     function_threshold: Share = 0.8
     """votes: a function is kept when it is right on at least this share of the kept cases."""
     min_verifiers: Positive = 2
-    """votes: kept functions a model-written instruction needs (a hand-written seed needs one)."""
+    """votes, back_translation: kept functions a model-written instruction needs (a hand-written seed needs one)."""
     min_cases: Positive = 2
     """votes: kept cases an instruction needs."""
     both_polarities: bool = True
     """votes: require kept cases that follow and kept cases that do not."""
     back_translation: Literal["none", "writer", "nli"] = "none"
-    """The writer puts kept functions into words; those that contradict the instruction, say writer or NLI model, go."""
+    """writer, nli: the writer describes each kept function; one that contradicts the instruction, as judged so, goes."""
     back_translation_sampling: SamplingConfig = SamplingConfig(temperature=0.0, top_p=1.0, max_tokens=128)
     """How the back-translation and the writer's verdict are decoded."""
     nli_model: str = "MoritzLaurer/mDeBERTa-v3-base-xnli-multilingual-nli-2mil7"
@@ -147,7 +147,7 @@ class CompletionsConfig(Section):
     per_instruction: Positive = 32
     """Samples of the policy for each query + instruction, at most."""
     wave: Positive | None = 4
-    """Samples asked for at a time; verifiers decide after each wave whether more are worth it. None: all at once."""
+    """Samples asked for at a time; verifiers decide after each wave whether more are worth it. null: all at once."""
     min_contrast: Share = 0.2
     """With waves: stop once passing or failing answers seem rarer than this (0: only at per_instruction)."""
     show_verifier: bool = False
@@ -252,7 +252,7 @@ class EvaluateConfig(Section):
 
 class SandboxConfig(Section):
     workers: Positive | None = None
-    """Zygotes; none is one per core."""
+    """Sandbox processes; null is one per core."""
     call_seconds: Annotated[float, Field(gt=0)] = 2.0
     """Wall time of one call."""
     function_seconds: Annotated[float, Field(gt=0)] = 10.0

@@ -2,8 +2,8 @@
 
 import pytest
 
-from autoif.crosscheck import Decision, Trial, agreement, probes, steady
-from autoif.crosscheck.agreement import kappa, simplified
+from autoif.crosscheck import Decision, Trial, agreement, labels, probes
+from autoif.crosscheck.agreement import kappa
 from autoif.sandbox import Sandbox
 
 CASES = [("", True), ("one two", False)]
@@ -20,7 +20,7 @@ def functions(*bodies: str) -> list[str]:
 
 
 def decide(sandbox, instruction, sources, min_confidence=0.9, examples=(), cases=CASES) -> Decision:
-    trial = Trial(instruction, sources, [text for text, _ in cases], probes())
+    trial = Trial(instruction, sources, [text for text, _ in cases], probes(instruction))
     jobs = trial.jobs()
     numbered = [type(job)(str(n), job.source, job.inputs) for n, job in enumerate(jobs)]
     results = sorted(sandbox.run(numbered, check_determinism=True), key=lambda result: int(result.id))
@@ -42,9 +42,10 @@ def test_sources_that_differ_and_agree_are_kept(sandbox):
 def test_copies_count_once(sandbox):
     copies = [LONG[0], LONG[0].replace("    return", "    # words\n    return")]
     decision = decide(sandbox, "Use at least 10 words.", copies)
+    count = len(probes("Use at least 10 words."))
     assert decision.reason == "below_threshold"
     assert decision.explanation == (
-        f"dropped: no two of 2 verifiers differ in source and agree on 2 cases and {len(probes())} answers"
+        f"dropped: no two of 2 verifiers differ in source and agree on 2 cases and {count} answers"
     )
     assert decide(sandbox, "Use at least 10 words.", LONG, examples=[LONG[0]]).reason == "below_threshold"
 
@@ -79,6 +80,19 @@ def test_every_quoted_word_has_to_be_minded(sandbox):
 
 
 @pytest.mark.parametrize(
+    "instruction",
+    [
+        'Use the word "sun" at least 3 times.',
+        'Say "sun" and use no more than 3 words.',
+        'Begin with "sun" or say it 3 times.',
+    ],
+)
+def test_a_word_that_the_texts_cannot_decide_accuses_nobody(sandbox, instruction):
+    sources = functions("response.count('sun') >= 3", "len(response.split('sun')) > 3")
+    assert decide(sandbox, instruction, sources, cases=[("sun sun sun", True)]).verifiers == (0, 1)
+
+
+@pytest.mark.parametrize(
     ("reason", "sources"),
     [
         ("does_not_compile", ["def evaluate(", "x ="]),
@@ -100,9 +114,12 @@ def test_an_instruction_without_test_cases_can_be_kept(sandbox):
 
 
 def test_labels_are_silent_where_members_differ(sandbox):
-    trial = Trial("Be long.", functions("len(response) > 2", "len(response) > 3"), [], ["a", "abc", "abcd"], False)
-    results = [next(iter(sandbox.run([job]))) for job in trial.jobs()]
-    assert list(steady(trial.read(results))) == ["FALSE", None, "TRUE"]
+    sources = functions("len(response) > 2", "len(response) > 3", "len(response) > 4 or response == 'abcd'")
+    trial = Trial("Be long.", sources, [], ["a", "abc", "abcd"], False)
+    tried = trial.read([next(iter(sandbox.run([job]))) for job in trial.jobs()])
+    assert labels(tried, sources, 0.9) == ["FALSE", None, "TRUE"]
+    assert labels(tried[:2], sources[:2], 0.9) == [None] * 3  # two that part on real answers are too few
+    assert labels(tried[1:], sources[1:], 0.9) == ["FALSE", "FALSE", "TRUE"]
 
 
 def test_kappa():
@@ -110,7 +127,3 @@ def test_kappa():
     assert kappa("TTFF", "FFTT") == -1
     assert kappa("TTTT", "TTTT") == 0
     assert kappa("TTFF", "TFTF") == 0
-
-
-def test_simplified():
-    assert simplified("def f():  # why\n    return 1") == simplified("def f():\n\n  return  1")

@@ -59,6 +59,9 @@ def test_changes_take_any_text(text):
         ("Use 5.0 words, once or twice.", {5, 2}),
         ("Write one line, as item 1.", set()),
         ("Highlight 2 parts, such as: * 7 *", {2}),
+        ("Write 5 parts, such as:\nPart 1. a\nPart 7. b", {5}),
+        ('Open with a word such as "Hi". Write at least 40 words.', {40}),
+        ("Use 1,000 words, fifteen of them long.", {1000, 15}),
         ("Use v1.5 and 3rd.", set()),
     ],
 )
@@ -67,7 +70,11 @@ def test_numbers(instruction, found):
 
 
 def test_quoted():
-    assert quoted("Don't say 'tea' or “hot milk”, e.g. \"cup\"; say \"it's\".") == ["tea", "hot milk"]
+    assert quoted('Don\'t say \'tea\' or “hot milk”, e.g. "cup"; say "it\'s". Then "end".') == [
+        "tea",
+        "hot milk",
+        "end",
+    ]
 
 
 def test_quoted_words_are_left_out_one_at_a_time():
@@ -96,5 +103,11 @@ def test_nudged(instruction, source, copies):
     assert nudged(source, instruction) == copies
 
 
-def test_probes_are_many_and_all_different():
-    assert len(probes()) == len(set(probes())) > 150
+def test_probes_are_many_of_all_lengths_and_speak_of_the_instruction():
+    found = probes('Mention "green tea" and no milk.')
+    assert len(found) == len(set(found)) > 250
+    assert min(map(len, found)) < 10
+    assert max(map(len, found)) > 2000
+    for word in ("green tea", "milk"):
+        assert 4 <= sum(word in probe for probe in found) < 30
+    assert probes("Be nice.")[:200] == found[:200]

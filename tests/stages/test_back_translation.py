@@ -48,6 +48,7 @@ def test_what_contradicts_is_left_out(nli):
     (verified,) = found.kept
     assert [verifier.source for verifier in verified.verifiers] == ["RIGHT", "RIGHT too"]
     assert len(verified.case_verdicts) == 2
+    assert verified.confidence == pytest.approx(2 / 3)
     assert verified.explanation == (
         "kept: they agree; 1 of 3 kept verifiers contradict the instruction when put into words and are left out"
     )
@@ -56,7 +57,7 @@ def test_what_contradicts_is_left_out(nli):
 
 
 def test_an_instruction_without_a_verifier_left_is_dropped_with_the_evidence():
-    found = run(outcome("WRONG", "WRONG 2"))
+    found = run(outcome("WRONG", "WRONG 2", "RIGHT"))
     assert found.kept == ()
     assert found.dropped[0].reason == "contradiction"
     assert found.dropped[0].what["back_translations"] == ["Use many commas."] * 2
@@ -82,6 +83,10 @@ def test_a_lost_or_senseless_reply_accuses_nobody():
 
     given = outcome("WRONG")
     assert run(given, Broken([""])).kept == given.kept
+    asked = []
+    silent = ScriptedEngine(lambda request: asked.append(request) or "")
+    assert run(given, silent).kept == given.kept
+    assert len(asked) == 1  # there is nothing to judge
     assert run(given, ScriptedEngine(lambda request: "🍵")).kept == given.kept
     assert run(given, Broken([""]), nli=lambda *texts: True).kept == given.kept
 

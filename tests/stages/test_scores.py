@@ -60,12 +60,19 @@ def test_a_completion_that_no_verifier_can_judge_is_unstable(sandbox):
     assert [(drop.reason, drop.what["verdicts"]) for drop in outcome.dropped] == [("unstable", ("TIMEOUT",))]
 
 
-STARS = "def evaluate(response):\n    return response.count('*') == 2\n"
+STARS = [
+    "def evaluate(response):\n    return response.count('*') == 2\n",
+    "def evaluate(response):\n    return len(response.split('*')) == 3\n",
+]
+WORDS = [
+    "def evaluate(response):\n    return len(response.split()) >= 3\n",
+    "def evaluate(response):\n    words = response.split()\n    return len(words) >= 3\n",
+]
 
 
 def test_by_agreement_a_verdict_that_hangs_on_what_nobody_asked_about_is_unstable(sandbox):
     texts = ["* tea\n* milk", "tea", "* tea\n* **green** tea"]
-    item = unit([STARS], texts, "Write exactly two bullets.", confidence=0.9)
+    item = unit(STARS, texts, "Write exactly two bullets.", confidence=0.9)
     outcome = run(sandbox, item, method="agreement")
     assert [(drop.reason, drop.what["text"]) for drop in outcome.dropped] == [
         ("unstable", texts[0]),  # with one word in bold it would fail
@@ -76,11 +83,18 @@ def test_by_agreement_a_verdict_that_hangs_on_what_nobody_asked_about_is_unstabl
 
 @pytest.mark.parametrize("instruction", ["Use at least 3 words.", "Use at least three words."])
 def test_by_agreement_an_answer_at_the_edge_of_a_bound_is_unstable(sandbox, instruction):
-    words = "def evaluate(response):\n    return len(response.split()) >= 3\n"
     texts = ["one", "one two three", "one two three four five"]
-    outcome = run(sandbox, unit([words], texts, instruction, confidence=0.9), method="agreement")
+    outcome = run(sandbox, unit(WORDS, texts, instruction, confidence=0.9), method="agreement")
     assert [(score.completion.text, score.confidence) for score in outcome.kept] == [(texts[0], 0.9), (texts[2], 0.9)]
     assert outcome.dropped[0].what["text"] == "one two three"
+
+
+def test_by_agreement_functions_that_part_on_real_answers_label_none_of_them(sandbox):
+    part = [WORDS[0], WORDS[1].replace("words)", "words) + response.count('!')")]
+    texts = ["one", "one two!", "one two three four five"]
+    outcome = run(sandbox, unit(part, texts, "Be long.", confidence=0.9), method="agreement")
+    assert outcome.kept == ()
+    assert [drop.reason for drop in outcome.dropped] == ["unstable"] * 3
 
 
 def test_an_instruction_without_completions_costs_nothing(sandbox):

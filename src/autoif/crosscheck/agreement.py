@@ -8,12 +8,12 @@ for is kept, or none.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from autoif.crosscheck.decision import BOOLEAN, Decision, dropped, right, uncontradicted, usable
 from autoif.crosscheck.probes import numbers
+from autoif.crosscheck.source import numbers_held, simplified
 from autoif.crosscheck.trial import Trial, Tried, steady
 
 KAPPA = 0.8
@@ -60,6 +60,17 @@ def agreement(
     return _kept(best, follows, texts)
 
 
+def labels(members: Sequence[Tried], sources: Sequence[str], min_confidence: float) -> list[str | None]:
+    """The steady labels of real answers by kept verifiers, one None or verdict for each.
+
+    Verifiers that agreed on all probes may part on real answers. They are a family that nearly agrees then, and without
+    the confidence that this needs none of the answers gets a label.
+    """
+    exact = all(member.answers == members[0].answers for member in members)
+    enough = confidence(len({simplified(source) for source in sources}), exact) >= min_confidence
+    return list(steady(members)) if enough else [None] * len(members[0].answers)
+
+
 @dataclass(frozen=True)
 class _Family:
     members: tuple[int, ...]
@@ -92,26 +103,23 @@ class _Family:
     def ignored(self) -> str:
         """What the instruction asks for and the verifiers do not mind, empty when they mind everything."""
         for word in dict.fromkeys(toggle.word for toggle in self.trial.toggles()):
-            if not any(self._minds(word, member) for member in self.mine):
+            verdicts = [pair for member in self.mine for pair in self._toggled(word, member)]
+            if any(one == "TRUE" for one, _ in verdicts) and ("TRUE", "FALSE") not in verdicts:
                 return f'"{word}"'
         asked = numbers(self.trial.instruction)
-        held = [len(asked & _held(self.trial.sources[v])) for v in self.members]
-        if asked and sum(held) < MINDED * len(asked) * len(held):
+        minded = [len(asked & numbers_held(self.trial.sources[v])) for v in self.members]
+        if asked and sum(minded) < MINDED * len(asked) * len(minded):
             return "the number " + ", ".join(map(str, sorted(asked)))
         return ""
 
-    def _minds(self, word: str, member: Tried) -> bool:
+    def _toggled(self, word: str, member: Tried) -> list[tuple[str, str]]:
+        """Its verdicts with the word as it should be and as it should not. Never TRUE says nothing about the word."""
         verdicts = zip(self.trial.toggles(), member.passes, member.fails, strict=True)
-        return any(toggle.word == word and (one, other) == ("TRUE", "FALSE") for toggle, one, other in verdicts)
+        return [(one, other) for toggle, one, other in verdicts if toggle.word == word]
 
 
 def _errors(verifier: Tried) -> int:
     return sum(verdict not in BOOLEAN for verdict in verifier.plain)
-
-
-def simplified(source: str) -> str:
-    """The source without comments and layout: samples that differ in these alone count once."""
-    return " ".join(re.sub(r"#.*", "", source).split())
 
 
 def _families(tried: Sequence[Tried], able: Sequence[int]) -> list[tuple[int, ...]]:
@@ -129,17 +137,6 @@ def kappa(one: Sequence[str], other: Sequence[str]) -> float:
     same = sum(a == b for a, b in zip(one, other, strict=True)) / len(one)
     chance = sum(one.count(verdict) * other.count(verdict) for verdict in set(one)) / len(one) ** 2
     return (same - chance) / (1 - chance) if chance < 1 else 0.0
-
-
-def _held(source: str) -> set[int]:
-    """The numbers in the code, give or take 1 (`> 9` is "at least 10"): literals, lengths of lists, repeated signs."""
-    code = re.sub(r"#.*", "", source)
-    strings = " ".join(one or other for one, other in re.findall(r"'([^'\n]*)'|\"([^\"\n]*)\"", code))
-    found = {int(digits) for digits in re.findall(r"(?<![\w.])\d{1,6}(?!\w)", code)}
-    found |= {len(run.group(0)) for run in re.finditer(r"([^\w\s])\1+", strings)}
-    found |= {len(run) // 2 for run in re.findall(r"(?:\\n)+", strings)}
-    found |= {items.count(",") + 1 for items in re.findall(r"[\[{(]([^\[\]{}()]*)[\]})]", code) if "," in items}
-    return {number + by for number in found for by in (-1, 0, 1)}
 
 
 def _kept(family: _Family, follows: Sequence[bool], texts: str) -> Decision:

@@ -19,7 +19,7 @@ class Decision:
     verifiers: tuple[int, ...]
     cases: tuple[int, ...]
     explanation: str
-    confidence: float = 1.0
+    confidence: float
     """How likely a label that the kept verifiers give is right, from 0 to 1."""
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from autoif.prompts import draw
 from autoif.seeds import SEEDS
 
 Change = Callable[[str], str]
@@ -53,17 +54,33 @@ CHANGES: tuple[tuple[str, tuple[Change, ...]], ...] = (
 """Case, digits, lines, emphasis, closing marks, bullets, quotes, spaces at the edge: the words by which an instruction
 speaks of each, and changes of nothing else."""
 
-EXAMPLES = re.compile(r"(?is)\b(?:such as\b|for example\b|for instance\b|like this\b|e\.g\.|i\.e\.).*")
-"""What an instruction only shows."""
+EXAMPLES = re.compile(
+    r"\b(?:such as\b|for example\b|for instance\b|like this\b|e\.g\.|i\.e\.)(?:[^.\n]*\n.*|[^.\n]*)",
+    re.DOTALL | re.IGNORECASE,
+)
+"""What an instruction only shows: the rest of the sentence, or everything if it goes on in a new line."""
 QUOTED = re.compile(r"(?<!\w)'([^'\n]{1,60})'(?!\w)|\"([^\"\n]{1,60})\"|“([^”\n]{1,60})”|‘([^’\n]{1,60})’(?!\w)")
-WORDS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-NUMBER_WORDS = {word: number for number, word in enumerate(WORDS, 2)} | {"twice": 2, "thrice": 3}
+TEENS = "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"
+WORDS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", *TEENS)
+NUMBER_WORDS = {word: number for number, word in enumerate(WORDS, 2)} | {
+    "twice": 2,
+    "thrice": 3,
+    "dozen": 12,
+    "thirty": 30,
+    "forty": 40,
+    "fifty": 50,
+    "hundred": 100,
+}
 NEGATIVE = r"\bnot\b|never|without|avoid|\bno\b|n't\b|refrain|exclude"
 EITHER = r"\bor\b|either|\bany\b|one of"
 BOUND = (
     r"at least|at most|or more|or fewer|or less|no fewer|no less|no more|more than|less than|fewer than|minimum|maximum"
     r"|up to|between|longer than|shorter than"
 )
+JOINED = (2, 4, 8, 16, 32, 64)
+"""How many short probes make a long one: from 15 to 600 words, about."""
+ECHOED = 40
+"""Words of the instruction that are put into a probe."""
 BASES = 8
 """Answers that quoted words are put into."""
 
@@ -80,7 +97,8 @@ def unspoken(instruction: str) -> list[Change]:
 def numbers(instruction: str) -> set[int]:
     """The numbers from 2 up that the instruction asks for, in digits or words."""
     asked = EXAMPLES.sub("", instruction)
-    digits = {int(found) for found in re.findall(r"(?<![\w.])(\d{1,6})(?:\.0)?(?!\w)", asked)}
+    grouped = re.findall(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d{1,6})(?:\.0)?(?!\w)", asked)
+    digits = {int(found.replace(",", "")) for found in grouped}
     words = {NUMBER_WORDS[word] for word in re.findall(r"[a-z]+", asked.lower()) if word in NUMBER_WORDS}
     return {number for number in digits | words if number > 1}
 
@@ -107,14 +125,28 @@ def nudged(source: str, instruction: str) -> list[str]:
     return found
 
 
+def probes(instruction: str) -> list[str]:
+    """Answers of many forms and lengths, with and without the words of the instruction."""
+    base = _written()[0]
+    echoes = [instruction, f"{base}\n{instruction}"]
+    for word in dict.fromkeys([*re.findall(r"[^\W\d_]{3,}", instruction)[:ECHOED], *quoted(instruction)]):
+        echoes += [f"{base} {word}", f"{word} {base}", f"{word} {word}\n{base}", f"{base} {word}." * 12]
+    return [*_written(), *dict.fromkeys(echoes)]
+
+
 @cache
-def probes() -> tuple[str, ...]:
-    """Short answers of many forms that people wrote: of each seed's test cases one that follows, one that does not."""
-    texts = []
-    for seed in SEEDS:
-        cases = seed.example().cases
-        texts += [next(text for text, follows in cases if follows is wanted) for wanted in (True, False)]
-    return tuple(dict.fromkeys(texts))
+def _written() -> tuple[str, ...]:
+    """Test cases that people wrote for the seeds, one that follows and one that does not of each, and longer texts
+    joined from them."""
+    cases = [seed.example().cases for seed in SEEDS]
+    short = [next(text for text, follows in some if follows is wanted) for some in cases for wanted in (True, False)]
+    joined = [
+        separator.join(sorted(short, key=lambda text: draw("probes", size, separator, number, text))[:size])
+        for size in JOINED
+        for separator in ("\n\n", "\n", " ")
+        for number in range(4)
+    ]
+    return tuple(dict.fromkeys([*short, *joined]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from autoif.crosscheck.decision import Decision, Verdicts, dropped, right, uncontradicted, usable
 
+VOTED = 0.86
+"""Share of right labels by these thresholds with a 1.5B writer (docs/experiments.md, "Labels that are right")."""
+
 
 def crosscheck(
     verdicts: Verdicts,
@@ -42,7 +45,8 @@ def crosscheck(
         return dropped("below_threshold", _tally(len(kept), len(verdicts), agreed, follows) + ", which is too few")
     if both_polarities and len({follows[c] for c in agreed}) < 2:
         return dropped("one_polarity", _tally(len(kept), len(verdicts), agreed, follows) + ", all of one polarity")
-    return Decision(None, tuple(kept), tuple(agreed), "kept: " + _tally(len(kept), len(verdicts), agreed, follows))
+    explanation = "kept: " + _tally(len(kept), len(verdicts), agreed, follows)
+    return Decision(None, tuple(kept), tuple(agreed), explanation, VOTED)
 
 
 def _agreement(verdicts: Verdicts, able: Sequence[int], case: int, follows: Sequence[bool]) -> float:

@@ -24,7 +24,8 @@ def back_translation(
 ) -> Iterator[Outcome[VerifiedInstruction]]:
     """The outcomes of the cross-check less the verifiers that contradict their instruction; seeds pass untouched.
 
-    Without `nli` the writer judges. An instruction left with no verifier is dropped as `contradiction`.
+    Without `nli` the writer judges. An instruction left with fewer than `crosscheck.min_verifiers` is dropped as
+    `contradiction`; otherwise its confidence falls to the share that is left.
     """
 
     def translate(unit: int, outcome: Outcome[VerifiedInstruction]) -> list[Request]:
@@ -34,11 +35,13 @@ def back_translation(
         if nli or len(replies) > len(_sources(outcome)):
             return []
         instruction = outcome.kept[0].instruction.text
-        return [_request(config, unit, "contradiction", instruction=instruction, back=_line(r)) for r in replies]
+        backs = [back for back in map(_line, replies) if back]
+        return [_request(config, unit, "contradiction", instruction=instruction, back=back) for back in backs]
 
+    least = config.crosscheck.min_verifiers
     units = ((outcome.unit, outcome) for outcome in outcomes)
     for _, outcome, replies in ask(writer, units, translate, judge):
-        yield _without(outcome, _contradicted(outcome, replies, nli), replies) if replies else outcome
+        yield _without(outcome, _contradicted(outcome, replies, nli), replies, least) if replies else outcome
 
 
 def _sources(outcome: Outcome[VerifiedInstruction]) -> list[str]:
@@ -65,19 +68,24 @@ def _contradicted(
     if nli:
         judged = [bool(back) and nli(instruction, back) for back in backs]
     else:
-        judged = [bool(re.search(r"verdict\W*contradict", reply.text, re.IGNORECASE)) for reply in replies[count:]]
+        verdicts = iter(replies[count:])
+        judged = [bool(back) and _says_contradiction(next(verdicts)) for back in backs]
     return [(v, backs[v]) for v, contradicts in enumerate(judged) if contradicts]
 
 
+def _says_contradiction(reply: Reply) -> bool:
+    return re.search(r"verdict\W*contradict", reply.text, re.IGNORECASE) is not None
+
+
 def _without(
-    outcome: Outcome[VerifiedInstruction], wrong: Sequence[tuple[int, str]], replies: Sequence[Reply]
+    outcome: Outcome[VerifiedInstruction], wrong: Sequence[tuple[int, str]], replies: Sequence[Reply], least: int
 ) -> Outcome[VerifiedInstruction]:
     usage = sum((reply.usage for reply in replies), outcome.usage or Usage())
     if not wrong:
         return Outcome(outcome.unit, outcome.kept, outcome.dropped, usage)
     verified, gone = outcome.kept[0], {v for v, _ in wrong}
     told = f"{len(gone)} of {len(verified.verifiers)} kept verifiers contradict the instruction when put into words"
-    if len(gone) == len(verified.verifiers):
+    if len(verified.verifiers) - len(gone) < least:
         what = {
             "parent": verified.parent,
             "instruction": verified.instruction.model_dump(mode="json"),
@@ -90,5 +98,6 @@ def _without(
     fields = {name: getattr(verified, name) for name in VerifiedInstruction.model_fields if name != "id"}
     fields["verifiers"] = tuple(verified.verifiers[v] for v in left)
     fields["case_verdicts"] = tuple(verified.case_verdicts[v] for v in left)
+    fields["confidence"] = verified.confidence * len(left) / len(verified.verifiers)
     fields["explanation"] = f"{verified.explanation}; {told} and are left out"
     return Outcome(outcome.unit, (VerifiedInstruction.make(**fields),), outcome.dropped, usage)

@@ -37,7 +37,8 @@ def _trial(candidates: Candidates, config: Config) -> Trial:
     agreement = config.crosscheck.by_agreement(candidates.instruction.origin)
     sources = [verifier.source for verifier in candidates.verifiers]
     cases = [case.response for case in candidates.cases]
-    return Trial(candidates.instruction.text, sources, cases, decide.probes() if agreement else (), agreement)
+    text = candidates.instruction.text
+    return Trial(text, sources, cases, decide.probes(text) if agreement else (), agreement)
 
 
 def _decision(candidates: Candidates, tried: Sequence[Tried], config: Config, examples: Sequence[str]) -> Decision:
@@ -70,7 +71,7 @@ def _outcome(
         cases=tuple(candidates.cases[c] for c in decision.cases),
         case_verdicts=tuple(tuple(verdicts[v][c] for c in decision.cases) for v in decision.verifiers),
         explanation=decision.explanation,
-        confidence=decision.confidence,
+        confidence=1.0 if candidates.instruction.seed else decision.confidence,
         split=split(candidates.instruction, config),
     )
     return Outcome(unit, (verified,))

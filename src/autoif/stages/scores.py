@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from autoif.config import Config
-from autoif.crosscheck import Trial, steady
+from autoif.crosscheck import Trial, labels
 from autoif.engines import Engine, Reply, Request, Sampling, ask
 from autoif.gather import gather
 from autoif.prompts import fill, user
@@ -49,7 +49,9 @@ def _executed(units: Iterable[tuple[int, Answered]], config: Config, sandbox: Sa
         sure = [True] * len(item[1])
         if results and config.crosscheck.by_agreement(item[0].instruction.origin):
             tried = _trial(item).read(results)
-            rows, sure = [list(verifier.answers) for verifier in tried], [label is not None for label in steady(tried)]
+            rows = [list(verifier.answers) for verifier in tried]
+            told = labels(tried, _trial(item).sources, config.crosscheck.min_confidence)
+            sure = [label is not None for label in told]
         yield unit, _score(item, list(zip(*rows, strict=True)), sure)
 
 
