@@ -128,7 +128,7 @@ class CrosscheckConfig(Section):
     both_polarities: bool = True
     """votes: require kept cases that follow and kept cases that do not."""
     back_translation: Literal["none", "writer", "nli"] = "none"
-    """writer, nli: the writer describes each kept function; one that contradicts the instruction, as judged so, goes."""
+    """writer, nli: the writer describes each kept function; what contradicts the instruction, so judged, is removed."""
     back_translation_sampling: SamplingConfig = SamplingConfig(temperature=0.0, top_p=1.0, max_tokens=128)
     """How the back-translation and the writer's verdict are decoded."""
     nli_model: str = "MoritzLaurer/mDeBERTa-v3-base-xnli-multilingual-nli-2mil7"
