@@ -149,7 +149,7 @@ def measure(judged: Sequence[tuple[Labels, Sequence[bool]]]) -> dict[str, Any]:
     counts = [tally(labels, truth) for labels, truth in judged]
     draw = random.Random(0)
     samples = [shares(draw.choices(counts, k=len(counts))) for _ in range(RESAMPLES if counts else 0)]
-    kept, chosen, rejected, _, _ = (sum(column) for column in zip(*counts, strict=True)) if counts else (0,) * 5
+    kept, chosen, rejected, _, _ = totals(counts)
     wrong = shares(counts)
     figures: dict[str, Any] = {"instructions": len(counts), "kept": kept, "chosen": chosen, "rejected": rejected}
     for index, name in enumerate(("wrong_chosen", "wrong_rejected")):
@@ -167,8 +167,12 @@ def tally(labels: Labels, truth: Sequence[bool]) -> tuple[int, int, int, int, in
     return 1, labels.count(True), labels.count(False), pairs.count((True, False)), pairs.count((False, True))
 
 
+def totals(counts: Sequence[tuple[int, int, int, int, int]]) -> list[int]:
+    return [sum(count[place] for count in counts) for place in range(5)]
+
+
 def shares(counts: Sequence[tuple[int, int, int, int, int]]) -> tuple[float, float]:
-    _, chosen, rejected, wrong_chosen, wrong_rejected = (sum(column) for column in zip(*counts, strict=True))
+    _, chosen, rejected, wrong_chosen, wrong_rejected = totals(counts)
     return wrong_chosen / max(chosen, 1), wrong_rejected / max(rejected, 1)
 
 
