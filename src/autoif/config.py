@@ -149,7 +149,7 @@ class CompletionsConfig(Section):
     wave: Positive | None = 4
     """Samples asked for at a time; verifiers decide after each wave whether more are worth it. null: all at once."""
     min_contrast: Share = 0.2
-    """With waves: stop once passing or failing answers seem rarer than this (0: only at per_instruction)."""
+    """With waves: stop once answers that most verifiers pass, or that none does, seem rarer than this; 0: never."""
     show_verifier: bool = False
     """Show the policy one kept verifier while it samples (never in the training prompt): more pass, so more pairs."""
     sampling: SamplingConfig = SamplingConfig()
