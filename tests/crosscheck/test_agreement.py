@@ -50,6 +50,15 @@ def test_copies_count_once(sandbox):
     assert decide(sandbox, "Use at least 10 words.", LONG, examples=[LONG[0]]).reason == "below_threshold"
 
 
+def test_words_of_an_example_that_nobody_asked_about_are_no_evidence(sandbox):
+    each = "response.split()"
+    words = functions(f"not {{'the', 'an'}} & set({each})", f"all(w not in ['the', 'an'] for w in {each})")
+    assert decide(sandbox, "Be long.", words).verifiers == (0, 1)
+    shown = functions("'the' in response")
+    assert decide(sandbox, "Be long.", words, examples=shown).reason == "below_threshold"
+    assert decide(sandbox, "Avoid the articles the and an.", words, examples=shown).reason is None
+
+
 def test_near_agreement_needs_more_sources(sandbox):
     near = functions("len(response) > 40", "len(response) > 42", "len(response) > 44")
     assert decide(sandbox, "Be long.", near[:2]).reason == "below_threshold"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from autoif.crosscheck.decision import BOOLEAN, Decision, dropped, right, uncontradicted, usable
 from autoif.crosscheck.probes import numbers
-from autoif.crosscheck.source import numbers_held, simplified
+from autoif.crosscheck.source import numbers_held, simplified, words_held
 from autoif.crosscheck.trial import Trial, Tried, steady
 
 KAPPA = 0.8
@@ -44,8 +44,7 @@ def agreement(
     able = [v for v in able if "FALSE" in tried[v].plain]
     if not able:
         return dropped("one_polarity", f"all of the {len(tried)} verifiers always say the same, or fail")
-    shown = {simplified(source) for source in examples}
-    able = [v for v in able if simplified(trial.sources[v]) not in shown]
+    able = [v for v in able if not _copied(trial.sources[v], examples, trial.instruction)]
     candidates = [_Family(members, trial, tried) for members in _families(tried, able)]
     agreed = [family for family in candidates if family.distinct > 1 and family.confidence >= min_confidence]
     texts = f"{len(trial.cases)} cases and {len(trial.answers)} answers"
@@ -116,6 +115,13 @@ class _Family:
         """Its verdicts with the word as it should be and as it should not. Never TRUE says nothing about the word."""
         verdicts = zip(self.trial.toggles(), member.passes, member.fails, strict=True)
         return [(one, other) for toggle, one, other in verdicts if toggle.word == word]
+
+
+def _copied(source: str, examples: Collection[str], instruction: str) -> bool:
+    """Whether the writer only repeats an example: all of it, or words of its code that the instruction has not."""
+    asked = instruction.lower()
+    foreign = {word for word in words_held(source) if word not in asked}
+    return any(simplified(source) == simplified(shown) or foreign & words_held(shown) for shown in examples)
 
 
 def _errors(verifier: Tried) -> int:

@@ -26,6 +26,11 @@ def simplified(source: str) -> tuple[tuple[str, str], ...]:
     return tuple(tokens(source))
 
 
+def words_held(source: str) -> set[str]:
+    """The strings in the code that are words, of two letters or more."""
+    return {text.lower() for kind, text in tokens(source) if kind == "string" and re.fullmatch(r"[^\W\d_]{2,}", text)}
+
+
 def numbers_held(source: str) -> set[int]:
     """The numbers in the code, give or take 1 (`> 9` is "at least 10"): literals, lengths of lists, repeated signs."""
     found, open_brackets = set(), [0]
