@@ -207,6 +207,23 @@ def hang_pool(tasks: list[Task], seconds: float) -> int:
     return lost
 
 
+def scaling(tasks: list[Task], rounds: int) -> None:
+    """Two workers against one on ten times the functions, where starting and ending a run no longer count."""
+    many = jobs(tasks * 10)
+    with Sandbox(workers=1) as one, Sandbox(workers=2) as two:
+        boxes = [one, two]
+        for box in boxes:
+            list(box.run(many[:100]))
+        seconds: dict[int, list[float]] = {0: [], 1: []}
+        for _ in range(rounds):
+            for index, box in enumerate(boxes):
+                began = time.perf_counter()
+                list(box.run(many))
+                seconds[index].append(time.perf_counter() - began)
+    ratio = statistics.median(a / b for a, b in zip(seconds[0], seconds[1], strict=True))
+    print(f"{len(many)} functions: two workers do {ratio:.2f} times the work of one")
+
+
 def memory() -> None:
     """Proportional set size of one worker: guardian and zygote."""
     with Sandbox(workers=1) as box:
@@ -234,6 +251,7 @@ def main() -> None:
         load_now = f"load of the machine {os.getloadavg()[0]:.1f}"
         print(f"\n{len(jobs(tasks))} functions, {inputs} inputs each, {options.rounds} rounds, {load_now}", flush=True)
         race(tasks, options.rounds)
+        scaling(tasks, options.rounds)
     if options.hangs:
         print()
         hang(load(options.data, 2))
