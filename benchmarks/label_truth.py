@@ -14,7 +14,7 @@ import argparse
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from autoif.crosscheck import Trial, Tried, agreement, crosscheck, labels, probes
+from autoif.crosscheck.decision import uncontradicted
 from autoif.sandbox import Sandbox
-from autoif.stages.verifiers import read_cases
+from autoif.stages.written import read_cases
 
 RESAMPLES = 2000
 Labels = list[bool | None] | None
@@ -83,15 +84,10 @@ def of_row(row: dict[str, Any], sandbox: Sandbox) -> Executed:
         row["kind"],
         trial,
         [follows for _, follows in cases],
-        run(trial, sandbox),
-        run(answers, sandbox),
+        trial.run(sandbox),
+        answers.run(sandbox),
         [answer["follows"] for answer in row["responses"]],
     )
-
-
-def run(trial: Trial, sandbox: Sandbox) -> list[Tried]:
-    jobs = [replace(job, id=str(k)) for k, job in enumerate(trial.jobs())]
-    return trial.read(sorted(sandbox.run(jobs, check_determinism=True), key=lambda result: int(result.id)))
 
 
 def by_pass_rate(e: Executed, kept: Sequence[int]) -> Labels:
@@ -123,8 +119,17 @@ def ours(e: Executed, min_confidence: float) -> Labels:
         return None
     kept = decision.verifiers
     told = labels([e.answers[v] for v in kept], [e.trial.sources[v] for v in kept], min_confidence)
-    contrast = {"TRUE", "FALSE"} <= set(told)
-    return [None if label is None else label == "TRUE" for label in told] if contrast else None
+    if not {"TRUE", "FALSE"} <= set(told) and not confirmed(e, decision.cases):
+        return None
+    return [None if label is None else label == "TRUE" for label in told]
+
+
+def confirmed(e: Executed, kept: Sequence[int]) -> bool:
+    """Whether most of the test cases of either polarity agree with the verifiers. Asked for when the answers, which
+    all get the same label, cannot show that a verifier tells right from wrong."""
+    agreeing = [e.follows[c] for c in kept]
+    clear = [e.follows[c] for c in uncontradicted(e.trial.cases, e.follows)]
+    return all(2 * agreeing.count(wanted) > clear.count(wanted) for wanted in (True, False))
 
 
 def oracle(e: Executed) -> Labels:

@@ -83,6 +83,7 @@ def _rates(size: int) -> dict[str, float]:
                 "queries": {"source": str(source)},
                 "writer": {"engine": "scripted"},
                 "policy": {"engine": "scripted"},
+                "verifiers": {"wave": None},
                 "completions": {"per_instruction": 2},
             },
             "benchmark",

@@ -1,10 +1,11 @@
-"""Generated tokens per distinct pair (no completion used twice): a fixed number of samples against waves.
+"""Generated tokens per distinct pair (no completion used twice): a fixed procedure against waves.
 
     python benchmarks/tokens_per_pair.py [--queries 40]
 
 The embedded model answers the seeds' instructions on the built-in queries, the same for both. `fixed` is what
-Llama3-AutoIF does: 8 completions for every prompt. `waves` is the default configuration. Both use one engine setting
-and one seed, so the samples they share are the same where the engine is deterministic.
+Llama3-AutoIF does: 4 verifications for every instruction and 8 completions for every prompt. `waves` is the default
+configuration. The verifications are written by the embedded model too, and only their tokens count: it cannot write
+right ones, so the hand-written verifiers label the completions of both.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from autoif import pipeline
+from autoif import pipeline, stages
 from autoif.config_file import parse_config
 from autoif.errors import NothingToDoError
+from autoif.records import Instruction
 
-ARMS = {"fixed": {"per_instruction": 8, "wave": None}, "waves": {}}
+ARMS: dict[str, dict[str, dict[str, int | None]]] = {
+    "fixed": {"verifiers": {"functions": 4, "wave": None}, "completions": {"per_instruction": 8, "wave": None}},
+    "waves": {"verifiers": {}, "completions": {}},
+}
 
 
 def main() -> None:
@@ -29,43 +34,59 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=40)
     arguments = parser.parse_args()
     table = Table(title=f"{arguments.queries} queries, 3 seeds each", title_justify="left")
-    for column in ("", "prompts", "samples", "tokens", "pairs", "prompts with pairs", "tokens per pair"):
+    columns = "prompts", "tokens: verifications", "completions", "pairs", "prompts with pairs", "tokens per pair"
+    for column in ("", *columns):
         table.add_column(column, justify="right")
-    costs = {}
+    costs, answering = {}, {}
     for name, wanted in ARMS.items():
-        prompts, samples, tokens, by_prompt = run(wanted, arguments.queries)
-        costs[name] = tokens / max(sum(by_prompt.values()), 1)
-        counts = (prompts, samples, tokens, sum(by_prompt.values()), len(by_prompt))
+        prompts, written, answered, by_prompt = run(wanted, arguments.queries)
+        pairs = max(by_prompt.total(), 1)
+        costs[name], answering[name] = (written + answered) / pairs, answered / pairs
+        counts = (prompts, written, answered, by_prompt.total(), len(by_prompt))
         table.add_row(name, *(f"{count:,}" for count in counts), f"{costs[name]:,.0f}")
     Console(width=120).print(table)
     print(f"waves / fixed: {costs['waves'] / costs['fixed']:.2f}")
+    print(f"  completions alone: {answering['waves'] / answering['fixed']:.2f}")
 
 
-def run(completions: dict[str, object], queries: int) -> tuple[int, int, int, Counter[str]]:
-    """(prompts, samples, generated tokens, pairs of each prompt)."""
+def run(wanted: dict[str, dict[str, int | None]], queries: int) -> tuple[int, int, int, Counter[str]]:
+    """(prompts, tokens of verifications, tokens of completions, pairs of each prompt)."""
     with tempfile.TemporaryDirectory() as folder:
         config = parse_config(
             {
                 "run": f"{folder}/run",
                 "queries": {"limit": queries, "shuffle": True},
-                "writer": {"engine": "scripted"},
                 "instructions": {"per_query": 0, "seeds_per_query": 3},
+                "verifiers": wanted["verifiers"] | {"sampling": {"temperature": 0.7, "max_tokens": 224}},
                 "crosscheck": {"heldout_queries": 0, "heldout_instructions": 0},
-                "completions": completions | {"sampling": {"temperature": 0.7, "max_tokens": 192}},
+                "completions": wanted["completions"] | {"sampling": {"temperature": 0.7, "max_tokens": 192}},
                 "pairs": {"pairing": "max_reuse", "max_reuse": 1},
             },
             str(Path(__file__).name),
         )
         with pipeline.opened(config, Console(stderr=True)) as run:
+            for name in ("queries", "instructions"):
+                pipeline.STAGES[name](run)
+            written = tokens_of_verifications(run)
             try:
-                for name in ("queries", "instructions", "verifiers", "crosscheck", "completions", "scores", "pairs"):
+                for name in ("verifiers", "crosscheck", "completions", "scores", "pairs"):
                     pipeline.STAGES[name](run)
             except NothingToDoError as error:
                 print(error)
             answered = run.directory.stage("completions").stats()
             by_prompt = Counter(str(pair.prompt) for pair in run.directory.stage("pairs"))
-        samples = answered["kept"] + sum(answered["dropped"].values())
-        return answered["in"], samples, answered["completion_tokens"], by_prompt
+        return answered["in"], written, answered["completion_tokens"], by_prompt
+
+
+def tokens_of_verifications(run: pipeline.Run) -> int:
+    """What the writer spends on the seeds' instructions when it takes them for its own."""
+    units = (
+        (unit, Instruction.make(text=one.text, origin="model", queries=one.queries))
+        for unit, one in run.directory.finished("instructions").units()
+    )
+    with run.sandbox() as sandbox:
+        outcomes = stages.verifiers(units, run.config, run.engine(run.config.writer), sandbox)
+        return sum(outcome.usage.completion_tokens for outcome in outcomes)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,23 @@
-"""Makes data like label_truth's: what a writer makes of the seeds' instructions, whose hand-written verifiers are the
-truth. The answers are a run's completions.
+"""Makes data like label_truth's: what a writer makes of instructions whose true checker is known.
 
-    python benchmarks/write_label_truth.py CONFIG.yaml RUN OUT.jsonl [--limit 40]
+    python benchmarks/write_label_truth.py CONFIG.yaml ANSWERS OUT.jsonl [--checkers seeds|ifbench] [--limit 40]
 
-CONFIG names the writer and its prompts, RUN is a run directory with completions. Lines are appended as they come, and
-a second call goes on where the first stopped.
+CONFIG names the writer and its prompts. The truth is told by the seeds' hand-written verifiers or by IFBench's
+checkers. ANSWERS is a run directory with completions or a file in the format of OUT. Lines are appended as they come,
+and a second call goes on where the first stopped.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from if_verifiable.ifbench.instructions_registry import INSTRUCTION_DICT
 
 from autoif.config import Config
 from autoif.config_file import load_config
@@ -27,66 +31,128 @@ from autoif.stages.verifiers import shots, verifiers
 
 ANSWERS = 20
 """Of either kind, at most."""
+LEAST = 5
+"""Of either kind, at least: an instruction with fewer tells nothing."""
+Follows = Callable[[Sequence[str]], list[bool]]
+
+
+@dataclass(frozen=True)
+class Task:
+    id: str
+    kind: str
+    instruction: str
+    checker: dict[str, Any]
+    follows: Follows
+    own: tuple[str, ...] = ()
+    """Answers that belong to this task."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("answers", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--limit", type=int, default=len(SEEDS), help="instructions in all")
+    parser.add_argument("--checkers", choices=("seeds", "ifbench"), default="seeds")
+    parser.add_argument("--limit", type=int, default=1000, help="instructions in all")
     arguments = parser.parse_args()
     config = load_config(arguments.config)
-    answers = sorted({completion.text for completion in RunDirectory(arguments.run).finished("completions")})
-    done = (
-        {json.loads(line)["id"] for line in arguments.out.read_text().splitlines()} if arguments.out.exists() else set()
-    )
-    todo = [seed for seed in seeds_not_shown(config)[: arguments.limit] if seed.name not in done]
-    units = enumerate(instruction(seed, config) for seed in todo)
-    with load_engine(config.writer) as writer, Sandbox(workers=1) as sandbox, open(arguments.out, "a") as out:
-        for outcome in verifiers(units, config, writer):
-            for candidates in outcome.kept:
-                seed = todo[outcome.unit]
-                row = as_row(seed, candidates, list(labelled(seed, candidates.instruction, answers, sandbox)))
-                out.write(json.dumps(row) + "\n")
-                out.flush()
-                print(f"{seed.name}: {len(candidates.verifiers)} verifiers, {len(candidates.cases)} cases", flush=True)
+    answers = read_answers(arguments.answers)
+    done = {json.loads(line)["id"] for line in arguments.out.open()} if arguments.out.exists() else set()
+    with Sandbox(workers=1) as sandbox:
+        tasks = of_seeds(config, sandbox) if arguments.checkers == "seeds" else of_ifbench(config, arguments.answers)
+        rows = [(task, labelled(task, answers)) for task in tasks]
+        rows = [(task, found) for task, found in rows if balanced(found)][: arguments.limit]
+        rows = [(task, found) for task, found in rows if task.id not in done]
+        print(f"{len(rows)} instructions to write for", flush=True)
+        units = enumerate(instruction(task) for task, _ in rows)
+        with load_engine(config.writer) as writer, open(arguments.out, "a") as out:
+            for outcome in verifiers(units, config, writer, sandbox):
+                for candidates in outcome.kept:
+                    task, responses = rows[outcome.unit]
+                    out.write(json.dumps(as_row(task, candidates, responses)) + "\n")
+                    out.flush()
+                    print(
+                        f"{task.id}: {len(candidates.verifiers)} verifiers, {len(candidates.cases)} cases", flush=True
+                    )
 
 
-def seeds_not_shown(config: Config) -> list[Seed]:
-    """All seeds but those shown to the writer as examples, in an order of their own."""
+def read_answers(path: Path) -> list[str]:
+    if path.is_dir():
+        return sorted({completion.text for completion in RunDirectory(path).finished("completions")})
+    return sorted({answer["text"] for line in path.open() for answer in json.loads(line)["responses"]})
+
+
+def of_seeds(config: Config, sandbox: Sandbox) -> Iterator[Task]:
+    """All seeds but those shown to the writer as examples, with parameters drawn, in an order of their own."""
     wanted = config.verifiers
     shown = {shot.instruction for order in range(wanted.orders) for shot in shots(order, wanted.shots, config.seed)}
     hidden = [seed for seed in SEEDS if seed.example().instruction not in shown]
-    return sorted(hidden, key=lambda seed: draw(config.seed, "order", seed.name))
+    for seed in sorted(hidden, key=lambda seed: draw(config.seed, "order", seed.name)):
+        yield of_seed(seed, config, sandbox)
 
 
-def instruction(seed: Seed, config: Config) -> Instruction:
-    """The seed's instruction with parameters drawn, as if a model had written it."""
+def of_seed(seed: Seed, config: Config, sandbox: Sandbox) -> Task:
     choices = seed.choices()
     filled = seed.fill(**choices[draw(config.seed, "parameters", seed.name) % len(choices)])
-    query = Query.make(text=seed.query, source="seed")
-    return Instruction.make(text=filled.instruction, origin="model", queries=(query,), parameters=filled.parameters)
+
+    def follows(texts: Sequence[str]) -> list[bool]:
+        (result,) = sandbox.run([Job("", filled.verifier, texts)])
+        return [verdict.name == "TRUE" for verdict in result.verdicts]
+
+    checker = {"id": seed.name, "kwargs": filled.parameters}
+    return Task(seed.name, "seed", filled.instruction, checker, follows, tuple(text for text, _ in filled.cases))
 
 
-def labelled(seed: Seed, written: Instruction, answers: list[str], sandbox: Sandbox) -> Iterator[dict[str, Any]]:
-    """Answers and the seed's own cases with the truth, up to ANSWERS that follow and ANSWERS that do not."""
-    filled = seed.fill(**written.parameters)
-    texts = [text for text, _ in filled.cases] + sorted(answers, key=lambda text: draw(seed.name, text))
-    (result,) = sandbox.run([Job("", filled.verifier, texts)])
-    verdicts = [verdict.name for verdict in result.verdicts]
-    for wanted in ("TRUE", "FALSE"):
-        of_kind = [text for text, verdict in zip(texts, verdicts, strict=True) if verdict == wanted]
-        yield from ({"text": text, "follows": wanted == "TRUE"} for text in of_kind[:ANSWERS])
+def of_ifbench(config: Config, known: Path) -> Iterator[Task]:
+    """IFBench's checkers but those of `known`, a file in the format of OUT, with arguments drawn."""
+    seen = {json.loads(line)["checker"]["id"] for line in known.open()} if known.is_file() else set()
+    for id in sorted(INSTRUCTION_DICT.keys() - seen, key=lambda id: draw(config.seed, "order", id)):
+        checker = INSTRUCTION_DICT[id](id)
+        random.seed(draw(config.seed, "arguments", id))
+        try:
+            text = checker.build_description()
+        except ValueError:
+            continue  # it needs a text to repeat
+        yield Task(id, "other", text, {"id": id, "kwargs": {}}, follows_checker(checker))
 
 
-def as_row(seed: Seed, candidates: Candidates, responses: list[dict[str, Any]]) -> dict[str, Any]:
+def follows_checker(checker: Any) -> Follows:
+    def one(text: str) -> bool:
+        try:
+            return bool(text.strip() and checker.check_following(text))
+        except Exception:  # some of these checkers fail on odd texts
+            return False
+
+    return lambda texts: [one(text) for text in texts]
+
+
+def labelled(task: Task, answers: Sequence[str]) -> list[dict[str, Any]]:
+    """Answers with the truth, up to ANSWERS that follow and ANSWERS that do not."""
+    texts = [*task.own, *sorted(answers, key=lambda text: draw(task.id, text))]
+    marked = list(zip(texts, task.follows(texts), strict=True))
+    return [
+        {"text": text, "follows": wanted}
+        for wanted in (True, False)
+        for text in [text for text, follows in marked if follows is wanted][:ANSWERS]
+    ]
+
+
+def balanced(found: Sequence[dict[str, Any]]) -> bool:
+    return min(sum(answer["follows"] is wanted for answer in found) for wanted in (True, False)) >= LEAST
+
+
+def instruction(task: Task) -> Instruction:
+    """The task's instruction, as if a model had written it."""
+    return Instruction.make(text=task.instruction, origin="model", queries=(Query.make(text="", source=task.kind),))
+
+
+def as_row(task: Task, candidates: Candidates, responses: list[dict[str, Any]]) -> dict[str, Any]:
     cases = [json.dumps({"response": case.response, "result": case.follows}) for case in candidates.cases]
     return {
-        "id": seed.name,
-        "kind": "seed",
-        "instruction": candidates.instruction.text,
-        "checker": {"id": seed.name, "kwargs": candidates.instruction.parameters},
+        "id": task.id,
+        "kind": task.kind,
+        "instruction": task.instruction,
+        "checker": task.checker,
         "verifiers": [verifier.source for verifier in candidates.verifiers],
         "test_case_replies": ["\n".join(cases)],
         "responses": responses,

@@ -19,10 +19,10 @@ QUERY = Query.make(text="How do I brew $10 tea?", source="test")
 INSTRUCTION = Instruction.make(parent=QUERY.id, text="Use no commas.", origin="model", queries=(QUERY,))
 
 
-def asked(stage, item, sections) -> list[dict]:
+def asked(stage, item, sections, *more) -> list[dict]:
     found = []
     engine = ScriptedEngine(lambda request: found.append(request) or "x", prefill=True)
-    list(stage(enumerate([item]), parse_config(sections, "test"), engine))
+    list(stage(enumerate([item]), parse_config(sections, "test"), engine, *more))
     return [{"messages": list(request.messages), "prefill": request.prefill} for request in found]
 
 
@@ -41,10 +41,12 @@ def shown_verifier() -> list[dict]:
 
 def test_prompts_are_the_golden_ones():
     paper = {"mode": "paper", "shots": 2, "rewrites": 1, "rewrites_per_reply": 2}
+    at_once = {"functions": 1, "wave": None, "case_replies": 1, "shots": 1}
     prompts = {
         "instructions, proactive": asked(instructions, (QUERY,), {"instructions": {"shots": 2}}),
         "instructions, paper": asked(instructions, (QUERY,) * 32, {"instructions": paper}),
-        "verifiers": asked(verifiers, INSTRUCTION, {"verifiers": {"functions": 1, "case_replies": 1, "shots": 1}}),
+        "verifiers": asked(verifiers, INSTRUCTION, {"verifiers": at_once}, None),
+        "mutation": fill("mutation", instruction="i", response="r"),
         "completions, verifier shown": shown_verifier(),
         "back translation": fill("back_translation", verifier="def evaluate(response):\n    return True\n"),
         "contradiction": fill("contradiction", instruction="i", back="b"),

@@ -99,12 +99,16 @@ class InstructionsConfig(Section):
 
 
 class VerifiersConfig(Section):
-    functions: Positive = 4
-    """Verification functions asked of the writer for each instruction."""
+    functions: Positive = 6
+    """Verification functions asked of the writer for each instruction, at most."""
+    wave: Positive | None = 3
+    """With agreement: functions asked for at a time, tried before more are written. null: all at once."""
     case_replies: Positive = 2
     """Replies with test cases asked of the writer for each instruction."""
     cases_per_reply: Positive = 4
     """Test cases asked for in one reply, half of them meant to follow."""
+    mutations: Count = 0
+    """With waves: test cases that the writer is asked to break. Functions that notice none of it are not believed."""
     shots: Positive = 2
     """Seeds shown as examples."""
     orders: Positive = 4
@@ -170,6 +174,8 @@ class PairsConfig(Section):
     """cycle: the shorter list repeats. max_reuse: no completion more than `max_reuse` times. product: all with all."""
     max_reuse: Positive = 2
     """How often max_reuse may use one completion."""
+    test_cases: bool = False
+    """Pairs of test cases too, with the bare instruction as their prompt (the paper's instruction-level pairs)."""
     min_quality: Annotated[int, Field(ge=1, le=10)] = 8
     """With scores.quality: a chosen answer rated lower is dropped as `off_topic`."""
     contamination: tuple[str, ...] = ()

@@ -4,29 +4,48 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from autoif.errors import InputError
+from autoif.records import PreferencePair
+from autoif.store import Stage
 
 N = 13
 """Words in a row, as in the paper's Table 4 and in GPT-3's overlap analysis (arXiv 2005.14165, appendix C)."""
 
 
 class Contamination:
-    """Call it with a prompt: True when N words in a row stand in one of the benchmark texts."""
+    """Call it with a prompt: the names of the benchmarks with which it has N words in a row in common."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        self._grams = {gram for text in texts for gram in _grams(text)}
+    def __init__(self, benchmarks: Mapping[str, Iterable[str]]) -> None:
+        """`benchmarks`: the texts of each, by name."""
+        self._grams = {name: {gram for text in texts for gram in _grams(text)} for name, texts in benchmarks.items()}
 
-    def __call__(self, prompt: str) -> bool:
-        return bool(self._grams) and any(gram in self._grams for gram in _grams(prompt))
+    def __call__(self, prompt: str) -> list[str]:
+        if not self._grams:
+            return []
+        mine = set(_grams(prompt))
+        return [name for name, grams in self._grams.items() if not mine.isdisjoint(grams)]
 
     @classmethod
     def of_files(cls, paths: Iterable[str]) -> Contamination:
         """From files of prompts: JSON lines (every string in them counts) or plain text. Raises InputError."""
-        return cls(text for path in paths for text in _texts(Path(path)))
+        return cls({path: list(_texts(Path(path))) for path in paths})
+
+
+def contamination_table(stage: Stage[PreferencePair], benchmarks: Iterable[str]) -> list[dict[str, Any]]:
+    """For each benchmark how many training prompts were checked and how many overlap, as the paper's Table 4."""
+    found: Counter[str] = Counter()
+    checked = sum(1 for _ in groupby(pair.prompt for pair in stage))
+    for drop in stage.drops():
+        checked += drop["reason"] in ("no_contrast", "contaminated")
+        if drop["reason"] == "contaminated":
+            found.update(drop["what"]["benchmarks"])
+    return [{"benchmark": name, "prompts": checked, "contaminated": found[name]} for name in benchmarks]
 
 
 def _grams(text: str) -> Iterator[int]:

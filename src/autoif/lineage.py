@@ -71,7 +71,7 @@ def _attach_descendants(run: RunDirectory, root: Found) -> None:
                 child = Found(name, json.loads(line))
                 level[parent].children.append(child)
                 level[id] = child
-        for drop in _drops(run, name):
+        for drop in run.stage(name).drops():
             parent = drop["what"].get("parent") if isinstance(drop["what"], dict) else None
             if parent in level:
                 level[parent].children.append(Found(name, drop["what"], drop["reason"]))
@@ -86,10 +86,3 @@ def _lines(run: RunDirectory, name: str) -> Iterator[tuple[str, str | None, byte
             head = HEAD.match(line)
             if head and line.endswith(b"\n"):
                 yield head[1].decode(), head[2].decode() if head[2] else None, line
-
-
-def _drops(run: RunDirectory, name: str) -> Iterator[dict[str, Any]]:
-    path = run.folder(name) / "dropped.jsonl"
-    if path.exists():
-        with open(path, "rb") as lines:
-            yield from (json.loads(line) for line in lines if line.endswith(b"\n"))

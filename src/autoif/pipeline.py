@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from rich.console import Console
 
 from autoif import stages, training
 from autoif.config import Config, EngineConfig
-from autoif.contamination import Contamination
+from autoif.contamination import Contamination, contamination_table
 from autoif.dedupe import instruction_sifter, query_sifter
 from autoif.engines import Engine, load_engine
 from autoif.errors import InputError, NothingToDoError
@@ -131,12 +131,13 @@ def instructions(run: Run) -> None:
 
 def verifiers(run: Run) -> None:
     """Stage 3."""
-    run.execute(
-        "verifiers",
-        run.directory.finished("instructions").units(),
-        lambda units: stages.verifiers(units, run.config, run.engine(run.config.writer)),
-        _count(run, "instructions"),
-    )
+    with run.sandbox() as sandbox:
+        run.execute(
+            "verifiers",
+            run.directory.finished("instructions").units(),
+            lambda units: stages.verifiers(units, run.config, run.engine(run.config.writer), sandbox),
+            _count(run, "instructions"),
+        )
     _require(run, "verifiers", "the writer wrote no verification function", "use a stronger writer")
 
 
@@ -186,11 +187,25 @@ def scores(run: Run) -> None:
 
 def pairs(run: Run) -> None:
     """Stage 7."""
+    config = run.config.pairs
     by_parent = groupby(run.directory.finished("scores"), key=lambda score: score.completion.parent)
-    groups = ((number, list(group)) for number, (_, group) in enumerate(by_parent))
-    contaminated = Contamination.of_files(run.config.pairs.contamination)
-    run.execute("pairs", groups, lambda units: stages.pairs(units, run.config, contaminated), None)
+    groups = (list(group) for _, group in by_parent)
+    cases = stages.scored_cases(run.directory.finished("crosscheck")) if config.test_cases else ()
+    units = enumerate(chain(groups, cases))
+    contaminated = Contamination.of_files(config.contamination)
+    run.execute("pairs", units, lambda units: stages.pairs(units, run.config, contaminated), None)
+    if config.contamination:
+        _tell_contamination(run)
     _require(run, "pairs", "nothing to train on: no prompt has both a chosen and a rejected answer", "sample more")
+
+
+def _tell_contamination(run: Run) -> None:
+    stage = run.directory.stage("pairs")
+    table = contamination_table(stage, run.config.pairs.contamination)
+    write_atomically(stage.folder / "contamination.json", json.dumps({"benchmarks": table}, indent=1) + "\n")
+    for row in table:
+        share = f"{row['contaminated']:,} of {row['prompts']:,} prompts"
+        run.tell(f"pairs: {share} share 13 words in a row with {row['benchmark']} and are left out")
 
 
 def train(run: Run) -> None:

@@ -68,7 +68,7 @@ class Verifier(Record):
 
 
 class TestCase(Record):
-    """A response and whether its writer says that it follows the instruction."""
+    """A response and whether its writer says that it follows. The parent of a mutation is the case that it breaks."""
 
     __test__ = False  # not a pytest class
 

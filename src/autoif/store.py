@@ -96,6 +96,13 @@ class Stage(Generic[R]):
     def units(self) -> Iterator[tuple[int, R]]:
         return enumerate(self)
 
+    def drops(self) -> Iterator[dict[str, Any]]:
+        """What was dropped: unit, reason, what. A line that is still being written is left out."""
+        path = self.folder / "dropped.jsonl"
+        if path.exists():
+            with open(path, "rb") as lines:
+                yield from (json.loads(line) for line in lines if line.endswith(b"\n"))
+
     def stats(self) -> dict[str, Any]:
         """The counts of a sealed stage, or of what is committed so far."""
         if self.done:

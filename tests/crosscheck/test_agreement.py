@@ -21,11 +21,8 @@ def functions(*bodies: str) -> list[str]:
 
 def decide(sandbox, instruction, sources, min_confidence=0.9, examples=(), cases=CASES) -> Decision:
     trial = Trial(instruction, sources, [text for text, _ in cases], probes(instruction))
-    jobs = trial.jobs()
-    numbered = [type(job)(str(n), job.source, job.inputs) for n, job in enumerate(jobs)]
-    results = sorted(sandbox.run(numbered, check_determinism=True), key=lambda result: int(result.id))
     follows = [label for _, label in cases]
-    return agreement(trial, trial.read(results), follows, examples, min_confidence=min_confidence)
+    return agreement(trial, trial.run(sandbox), follows, examples, min_confidence=min_confidence)
 
 
 LONG = functions("len(response.split()) >= 10", "sum(1 for w in response.split()) >= 10", "len(response) > 60")
@@ -124,8 +121,8 @@ def test_an_instruction_without_test_cases_can_be_kept(sandbox):
 
 def test_labels_are_silent_where_members_differ(sandbox):
     sources = functions("len(response) > 2", "len(response) > 3", "len(response) > 4 or response == 'abcd'")
-    trial = Trial("Be long.", sources, [], ["a", "abc", "abcd"], False)
-    tried = trial.read([next(iter(sandbox.run([job]))) for job in trial.jobs()])
+    trial = Trial("Be long.", sources, [], ["a", "abc", "abcd"], toggled=False)
+    tried = trial.run(sandbox)
     assert labels(tried, sources, 0.9) == ["FALSE", None, "TRUE"]
     assert labels(tried[:2], sources[:2], 0.9) == [None] * 3  # two that part on real answers are too few
     assert labels(tried[1:], sources[1:], 0.9) == ["FALSE", "FALSE", "TRUE"]
@@ -136,3 +133,17 @@ def test_kappa():
     assert kappa("TTFF", "FFTT") == -1
     assert kappa("TTTT", "TTTT") == 0
     assert kappa("TTFF", "TFTF") == 0
+
+
+def test_what_the_writer_broke_must_be_noticed(sandbox):
+    cases = [("one two three four five six seven eight nine ten", True), ("one two", False), ("up to ten " * 9, False)]
+
+    def reason(mutations):
+        instruction = "Use at least 10 words."
+        trial = Trial(instruction, LONG, [text for text, _ in cases], probes(instruction), mutations)
+        return agreement(trial, trial.run(sandbox), [label for _, label in cases])
+
+    assert reason({}).reason is None
+    assert reason({1: 0, 2: 0}).reason is None  # one of two is enough
+    assert reason({2: 1}).reason is None  # the broken one does not pass
+    assert reason({2: 0}).explanation == "dropped: the verifiers that agree ignore how the writer broke test cases"

@@ -8,7 +8,7 @@ from autoif.engines.base import Reply
 from autoif.engines.scripted import ScriptedEngine
 from autoif.records import Instruction, Query, VerifiedInstruction, Verifier
 from autoif.sandbox import Sandbox
-from autoif.stages.completions import completions, promising
+from autoif.stages.completions import completions, length_cap, promising
 
 QUERY = Query.make(text="What is tea?", source="test")
 SOURCE = "def evaluate(response):\n    return ',' not in response\n"
@@ -111,3 +111,21 @@ def test_an_error_reply_is_a_drop(sandbox):
     config = parse_config({"completions": {"per_instruction": 1}}, "test")
     (outcome,) = completions(enumerate([(verified(), QUERY)]), config, Broken(["x"]), sandbox)
     assert [(drop.reason, drop.what["error"]) for drop in outcome.dropped] == [("empty", "lost")]
+
+
+@pytest.mark.parametrize(
+    ("instruction", "tokens"),
+    [
+        ("Keep your whole answer to at most 20 words.", 96),
+        ("Be brief: one paragraph, no more than three sentences.", 316),
+        ("It must fit into 80 characters, counting spaces.", 96),
+        ("No shorter than 20 words and no longer than 40 words.", 176),
+        ("None of your sentences may have more than 12 words.", None),
+        ("End with a line of at most 5 words.", None),
+        ("Use at least 50 words.", None),
+        ("At most 5 words, or exactly 90 characters.", None),
+        ("At most 5 lines.", None),
+    ],
+)
+def test_an_upper_bound_in_the_instruction_caps_the_tokens(instruction, tokens):
+    assert length_cap(instruction) == tokens

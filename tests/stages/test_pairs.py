@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from autoif.config_file import parse_config
 from autoif.contamination import Contamination
 from autoif.errors import InputError
-from autoif.records import Completion, ScoredCompletion
-from autoif.stages.pairs import pairs
+from autoif.records import Completion, Instruction, ScoredCompletion, TestCase, VerifiedInstruction
+from autoif.stages.pairs import pairs, scored_cases
 
 
 def scored(text: str, rate: float, quality: int | None = None, query: str = "q") -> ScoredCompletion:
@@ -22,7 +22,7 @@ def scored(text: str, rate: float, quality: int | None = None, query: str = "q")
     )
 
 
-def run(completions, contaminated=lambda prompt: False, **sections):
+def run(completions, contaminated=lambda prompt: [], **sections):
     (outcome,) = pairs(enumerate([completions]), parse_config(sections, "test"), contaminated)
     return outcome
 
@@ -85,12 +85,33 @@ def test_answers_that_pass_but_serve_nobody_are_off_topic():
     assert [drop.reason for drop in outcome.dropped] == ["off_topic", "off_topic"]
 
 
+def test_cases_on_which_writer_and_verifiers_agree_make_pairs_for_the_bare_instruction():
+    def verified(split, *cases):
+        return VerifiedInstruction.make(
+            instruction=Instruction.make(text="Be brief.", origin="seed", queries=()),
+            verifiers=(),
+            cases=tuple(TestCase.make(response=text, follows=follows, origin="seed") for text, follows, _ in cases),
+            case_verdicts=(tuple(verdict for *_, verdict in cases),),
+            explanation="kept",
+            confidence=0.9,
+            split=split,
+        )
+
+    good, bad, wrong = ("ok", True, "TRUE"), ("so long", False, "FALSE"), ("eh", True, "FALSE")
+    groups = list(scored_cases([verified("heldout_query", good), verified("train", good, bad, wrong)] * 2))
+    assert [[score.completion.text for score in group] for group in groups] == [["ok", "so long"]]
+    (pair,) = run(groups[0], scores={"quality": True}).kept
+    assert (pair.prompt[0]["content"], pair.confidence) == ("Be brief.", 0.9)
+    assert (pair.chosen[0]["content"], pair.rejected[0]["content"]) == ("ok", "so long")
+
+
 def test_contaminated_prompts(tmp_path):
     words = " ".join(f"word{n}" for n in range(14))
     (tmp_path / "bench.jsonl").write_text('{"prompt": "' + words + '", "n": [1, {"x": "y"}]}\nplain line\n')
     contaminated = Contamination.of_files([str(tmp_path / "bench.jsonl")])
-    assert contaminated(f"Please: {words.upper()}!")
-    assert not contaminated(" ".join(words.split()[:12]))
-    assert [drop.reason for drop in run(GOOD + BAD, lambda prompt: True).dropped] == ["contaminated"]
+    assert contaminated(f"Please: {words.upper()}!") == [str(tmp_path / "bench.jsonl")]
+    assert contaminated(" ".join(words.split()[:12])) == []
+    (drop,) = run(GOOD + BAD, lambda prompt: ["bench"]).dropped
+    assert (drop.reason, drop.what["benchmarks"]) == ("contaminated", ["bench"])
     with pytest.raises(InputError, match="cannot be read"):
         Contamination.of_files(["/nonexistent"])

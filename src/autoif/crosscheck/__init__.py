@@ -4,10 +4,10 @@
 that agree on many texts, and its labels are silent where they do not.
 """
 
-from autoif.crosscheck.agreement import agreement, labels
+from autoif.crosscheck.agreement import Outlook, agreement, labels, outlook
 from autoif.crosscheck.decision import Decision
 from autoif.crosscheck.probes import probes
 from autoif.crosscheck.trial import Trial, Tried
 from autoif.crosscheck.votes import crosscheck
 
-__all__ = ["Decision", "Trial", "Tried", "agreement", "crosscheck", "labels", "probes"]
+__all__ = ["Decision", "Outlook", "Trial", "Tried", "agreement", "crosscheck", "labels", "outlook", "probes"]

@@ -1,6 +1,6 @@
 """Which verifiers to believe when the writer is weak: those of different source that agree on everything.
 
-A weak writer's test cases are mostly wrong, so they decide little here. Verifiers sampled independently that give the
+A weak writer's test cases are often wrong, so they decide little here. Verifiers sampled independently that give the
 same verdicts on hundreds of varied texts are more likely right than alike wrong (dual execution agreement; Chen et al.,
 "CodeT", 2022, section 2.2). Where several families of them stand, the larger one that minds what the instruction asks
 for is kept, or none.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from autoif.crosscheck.decision import BOOLEAN, Decision, dropped, right, uncontradicted, usable
 from autoif.crosscheck.probes import numbers
@@ -20,8 +21,12 @@ KAPPA = 0.8
 """Agreement beyond chance from which verifiers are of one family: "almost perfect" (Landis and Koch, 1977)."""
 ERRORS = 0.02
 """Share of the texts on which a verifier may fail and still be used (an empty answer, say)."""
+DECIDED = 3
+"""Sources that agree from which no more are written (docs/experiments.md, "Verifiers in waves")."""
 MINDED = 0.5
 """Share of the instruction's numbers that the verifiers' code must hold."""
+
+Outlook = Literal["decided", "open", "hopeless"]
 
 
 def agreement(
@@ -37,16 +42,11 @@ def agreement(
     `tried`: one per verifier of the trial. `follows`: one per case. `examples` are the verifiers that the writer was
     shown: a copy of one of them is no evidence.
     """
-    able = usable([verifier.plain for verifier in tried], [verifier.deterministic for verifier in tried])
+    able = _able(tried)
     if isinstance(able, Decision):
         return able
-    able = [v for v in able if _errors(tried[v]) <= ERRORS * len(tried[v].plain) and "TRUE" in tried[v].plain]
-    able = [v for v in able if "FALSE" in tried[v].plain]
-    if not able:
-        return dropped("one_polarity", f"all of the {len(tried)} verifiers always say the same, or fail")
-    able = [v for v in able if not _copied(trial.sources[v], examples, trial.instruction)]
-    candidates = [_Family(members, trial, tried) for members in _families(tried, able)]
-    agreed = [family for family in candidates if family.distinct > 1 and family.confidence >= min_confidence]
+    candidates = _candidates(trial, tried, able, examples)
+    agreed = [family for family in candidates if family.confidence >= min_confidence]
     texts = f"{len(trial.cases)} cases and {len(trial.answers)} answers"
     if not agreed:
         most = max((family.distinct for family in candidates), default=0)
@@ -57,6 +57,20 @@ def agreement(
         return dropped("contradiction", f"the verifiers that agree ignore {agreed[0].ignored}")
     best = max(minding, key=lambda family: (family.distinct, family.clear, len(family.members)))
     return _kept(best, follows, texts)
+
+
+def outlook(trial: Trial, tried: Sequence[Tried], examples: Collection[str] = ()) -> Outlook:
+    """What can be foreseen before all verifiers are written.
+
+    `hopeless`: none of them can be used, so the writer does not know how. `decided`: there is a family that a further
+    member would hardly change; two that agree are not that yet, since test cases and real answers may part them.
+    """
+    able = _able(tried)
+    candidates = [] if isinstance(able, Decision) else _candidates(trial, tried, able, examples)
+    if not candidates:
+        return "hopeless"
+    decided = any(family.exact and family.distinct >= DECIDED and not family.ignored for family in candidates)
+    return "decided" if decided else "open"
 
 
 def labels(members: Sequence[Tried], sources: Sequence[str], min_confidence: float) -> list[str | None]:
@@ -109,12 +123,34 @@ class _Family:
         minded = [len(asked & numbers_held(self.trial.sources[v])) for v in self.members]
         if asked and sum(minded) < MINDED * len(asked) * len(minded):
             return "the number " + ", ".join(map(str, sorted(asked)))
+        if self._unbroken():
+            return "how the writer broke test cases"
         return ""
+
+    def _unbroken(self) -> bool:
+        """Whether some test cases pass, the writer broke them, and all members pass what came of it."""
+        broken = [new for new, old in self.trial.mutations.items() if all(m.cases[old] == "TRUE" for m in self.mine)]
+        return bool(broken) and all(member.cases[new] == "TRUE" for new in broken for member in self.mine)
 
     def _toggled(self, word: str, member: Tried) -> list[tuple[str, str]]:
         """Its verdicts with the word as it should be and as it should not. Never TRUE says nothing about the word."""
         verdicts = zip(self.trial.toggles(), member.passes, member.fails, strict=True)
         return [(one, other) for toggle, one, other in verdicts if toggle.word == word]
+
+
+def _able(tried: Sequence[Tried]) -> list[int] | Decision:
+    """The verifiers that say both True and False and hardly ever fail, or why there is none."""
+    honest = usable([verifier.plain for verifier in tried], [verifier.deterministic for verifier in tried])
+    if isinstance(honest, Decision):
+        return honest
+    able = [v for v in honest if set(tried[v].plain) >= BOOLEAN and _errors(tried[v]) <= ERRORS * len(tried[v].plain)]
+    return able or dropped("one_polarity", f"all of the {len(tried)} verifiers always say the same, or fail")
+
+
+def _candidates(trial: Trial, tried: Sequence[Tried], able: list[int], examples: Collection[str]) -> list[_Family]:
+    """The families of those that do not only repeat an example."""
+    own = [v for v in able if not _copied(trial.sources[v], examples, trial.instruction)]
+    return [_Family(members, trial, tried) for members in _families(tried, own)]
 
 
 def _copied(source: str, examples: Collection[str], instruction: str) -> bool:
@@ -157,5 +193,7 @@ def _kept(family: _Family, follows: Sequence[bool], texts: str) -> Decision:
 
 
 def confidence(distinct: int, exact: bool) -> float:
-    """How likely a steady label of a family is right."""
+    """How likely a steady label of a family is right, as `min_confidence` counts it. One source is no evidence."""
+    if distinct < 2:
+        return 0.0
     return 1 - 0.5 ** (distinct if exact else distinct - 1) / 4

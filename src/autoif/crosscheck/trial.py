@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from autoif.crosscheck.decision import BOOLEAN
 from autoif.crosscheck.probes import Toggle, nudged, toggles, unspoken
-from autoif.sandbox import Job, Result
+from autoif.sandbox import Job, Result, Sandbox
 
 
 @dataclass(frozen=True)
 class Trial:
-    """`cases` are test cases of the writer, `answers` any answers: probes, completions."""
+    """`cases` are tried as they are (test cases of the writer), `answers` in variations too (probes, completions)."""
 
     instruction: str
     sources: Sequence[str]
     cases: Sequence[str]
     answers: Sequence[str]
+    mutations: Mapping[int, int] = field(default_factory=dict)
+    """Of the cases those that the writer made by breaking another one: index of the broken case by their own."""
     toggled: bool = True
     """Whether to try what the quoted words do. Labelling answers needs it no more."""
 
     def toggles(self) -> list[Toggle]:
         return toggles(self.instruction, self.answers) if self.toggled else []
 
-    def jobs(self, id: str = "") -> list[Job]:
+    def jobs(self) -> list[Job]:
         """Each verifier on all texts, followed by its nudged copies on the answers."""
         pairs = self.toggles()
         changed = [change(answer) for change in unspoken(self.instruction) for answer in self.answers]
         texts = (*self.cases, *self.answers, *changed, *(p.passes for p in pairs), *(p.fails for p in pairs))
         found = []
         for source in self.sources:
-            found.append(Job(id, source, texts))
-            found += [Job(id, copy, tuple(self.answers)) for copy in self._copies(source)]
+            found.append(Job("", source, texts))
+            found += [Job("", copy, tuple(self.answers)) for copy in self._copies(source)]
         return found
+
+    def run(self, sandbox: Sandbox) -> list[Tried]:
+        """One entry per verifier, each called twice on everything."""
+        jobs = [replace(job, id=str(number)) for number, job in enumerate(self.jobs())]
+        results = {result.id: result for result in sandbox.run(jobs, check_determinism=True)}
+        return self.read([results[job.id] for job in jobs])
 
     def _copies(self, source: str) -> list[str]:
         return nudged(source, self.instruction) if self.answers else []

@@ -17,7 +17,7 @@ from autoif.report import words
 from autoif.report.browser import choices, choose_entries, outcome_choices
 from autoif.report.entries import UNKNOWN, VERDICTS, Entry
 from autoif.report.figures import Histogram, bins, histogram
-from autoif.report.folder import STAGES, Count, RunFolder, section
+from autoif.report.folder import STAGES, Count, RunFolder, objects_of, read_json, section
 from autoif.report.results import Row, Table, evaluation, lengths, samples, training
 from autoif.report.tally import Tally, tally
 from autoif.report.text import page_json
@@ -68,6 +68,7 @@ def render(run: RunFolder) -> str:
             instructions=found.origins.total(),
             origins=found.origins,
             data=Markup(page_json(_data(entries))),
+            contamination=objects_of(read_json(run.folder("pairs") / "contamination.json"), "benchmarks"),
             training=training(run),
             evaluation=tables,
             lengths=lengths(run),

@@ -4,7 +4,7 @@ from autoif.stages.back_translation import back_translation
 from autoif.stages.completions import completions
 from autoif.stages.crosscheck import crosscheck
 from autoif.stages.instructions import instructions
-from autoif.stages.pairs import pairs
+from autoif.stages.pairs import pairs, scored_cases
 from autoif.stages.queries import queries
 from autoif.stages.scores import scores
 from autoif.stages.verifiers import shown_verifiers, verifiers
@@ -16,6 +16,7 @@ __all__ = [
     "instructions",
     "pairs",
     "queries",
+    "scored_cases",
     "scores",
     "shown_verifiers",
     "verifiers",

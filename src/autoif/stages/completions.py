@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from autoif.config import CompletionsConfig, Config
+from autoif.crosscheck.probes import NUMBER_WORDS
 from autoif.engines import Engine, Reply, Request, Sampling, ask
 from autoif.prompts import draw, fill, user, user_prompt
 from autoif.records import Completion, Drop, Outcome, Query, Usage, VerifiedInstruction
 from autoif.sandbox import Job, Sandbox, Verdict
 
 Prompt = tuple[VerifiedInstruction, Query]
+
+UPPER_BOUND = re.compile(
+    r"\b(?:at most|no more than|no longer than|fewer than|less than|under|up to|within|maximum of|exactly|fit into)"
+    rf"\s+(\d{{1,4}}|{'|'.join(NUMBER_WORDS)})\s+(word|character|sentence)s?\b"
+)
+PARTIAL = re.compile(r"\b(each|every|per|any|none|least|section|line|bullet|point|item|begin|start|end|title|word of)")
+"""Words by which a bound may be one of a part of the answer."""
+TOKENS = {"word": 2.0, "character": 0.5, "sentence": 50.0}
+"""Generous: English has about 1.3 tokens a word and 4 characters a token."""
+SLACK = 16
 
 
 def completions(
@@ -37,14 +50,29 @@ def wave(unit: int, prompt: Prompt, start: int, config: Config) -> list[Request]
     """The next samples, from number `start`; none beyond `per_instruction`."""
     wanted = config.completions
     end = min(start + (wanted.wave or wanted.per_instruction), wanted.per_instruction)
+    sampling = Sampling(**wanted.sampling.model_dump())
+    cap = length_cap(prompt[0].instruction.text)
+    sampling = replace(sampling, max_tokens=min(cap or sampling.max_tokens, sampling.max_tokens))
     return [
         Request(
             "",
             [user(_shown(unit, prompt, sample, config))],
-            Sampling(**wanted.sampling.model_dump(), seed=draw(config.seed, "completions", unit, sample)),
+            replace(sampling, seed=draw(config.seed, "completions", unit, sample)),
         )
         for sample in range(start, end)
     ]
+
+
+def length_cap(instruction: str) -> int | None:
+    """Tokens after which an answer is far beyond the upper bound that the instruction sets; None where it sets none.
+
+    Twice the bound, so that an answer somewhat too long still comes to its end and can be a rejected one.
+    """
+    bounds = UPPER_BOUND.findall(instruction.lower())
+    if len(bounds) != 1 or PARTIAL.search(instruction.lower()):
+        return None
+    number, unit = bounds[0]
+    return round(2 * int(NUMBER_WORDS.get(number, number)) * TOKENS[unit]) + SLACK
 
 
 def promising(passes: Sequence[bool | None], wanted: CompletionsConfig) -> bool:

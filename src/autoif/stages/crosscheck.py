@@ -35,10 +35,16 @@ def crosscheck(
 
 def _trial(candidates: Candidates, config: Config) -> Trial:
     agreement = config.crosscheck.by_agreement(candidates.instruction.origin)
-    sources = [verifier.source for verifier in candidates.verifiers]
-    cases = [case.response for case in candidates.cases]
+    places = {case.id: place for place, case in enumerate(candidates.cases)}
     text = candidates.instruction.text
-    return Trial(text, sources, cases, decide.probes(text) if agreement else (), agreement)
+    return Trial(
+        text,
+        [verifier.source for verifier in candidates.verifiers],
+        [case.response for case in candidates.cases],
+        decide.probes(text) if agreement else (),
+        {place: places[case.parent] for place, case in enumerate(candidates.cases) if case.parent in places},
+        toggled=agreement,
+    )
 
 
 def _decision(candidates: Candidates, tried: Sequence[Tried], config: Config, examples: Sequence[str]) -> Decision:

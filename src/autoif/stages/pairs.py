@@ -8,17 +8,18 @@ from itertools import cycle, groupby, islice, product
 
 from autoif.config import Config, PairsConfig
 from autoif.prompts import assistant, user
-from autoif.records import Drop, Outcome, PreferencePair, ScoredCompletion
+from autoif.records import Completion, Drop, Outcome, PreferencePair, ScoredCompletion, VerifiedInstruction
 
 Scores = Sequence[ScoredCompletion]
 Matched = list[tuple[ScoredCompletion, ScoredCompletion]]
-Contaminated = Callable[[str], bool]
+Contaminated = Callable[[str], Sequence[str]]
+"""The benchmarks that a prompt overlaps with."""
 
 
 def pairs(
     units: Iterable[tuple[int, Scores]], config: Config, contaminated: Contaminated
 ) -> Iterator[Outcome[PreferencePair]]:
-    """One unit is the scored completions of one verified instruction, in the order of its queries."""
+    """One unit is the scored answers to one verified instruction, in the order of its queries."""
     for unit, scores in units:
         kept: list[PreferencePair] = []
         dropped: list[Drop] = []
@@ -29,14 +30,14 @@ def pairs(
         yield Outcome(unit, tuple(kept), tuple(dropped))
 
 
-def _of_prompt(scores: Scores, config: Config, contaminated: bool) -> tuple[list[PreferencePair], list[Drop]]:
+def _of_prompt(scores: Scores, config: Config, contaminated: Sequence[str]) -> tuple[list[PreferencePair], list[Drop]]:
     first = scores[0].completion
     about = {"prompt": first.prompt, "parent": first.parent}
     if contaminated:
-        return [], [Drop("contaminated", about)]
+        return [], [Drop("contaminated", about | {"benchmarks": contaminated})]
     chosen = [score for score in scores if score.pass_rate >= config.pairs.chosen_at]
     rejected = [score for score in scores if score.pass_rate <= config.pairs.rejected_at]
-    off_topic = [score for score in chosen if config.scores.quality and (score.quality or 0) < config.pairs.min_quality]
+    off_topic = [score for score in chosen if _off_topic(score, config)]
     dropped = [
         Drop(
             "off_topic", about | {"text": score.completion.text, "quality": score.quality, "why": score.quality_reason}
@@ -47,6 +48,41 @@ def _of_prompt(scores: Scores, config: Config, contaminated: bool) -> tuple[list
     if not chosen or not rejected:
         return [], [*dropped, Drop("no_contrast", about | {"pass_rates": [score.pass_rate for score in scores]})]
     return [_pair(*match) for match in match_up(chosen, rejected, config.pairs)], dropped
+
+
+def _off_topic(score: ScoredCompletion, config: Config) -> bool:
+    """A test case answers no query, so nobody rated it."""
+    rated = config.scores.quality and score.completion.query
+    return bool(rated) and (score.quality or 0) < config.pairs.min_quality
+
+
+def scored_cases(verified: Iterable[VerifiedInstruction]) -> Iterator[list[ScoredCompletion]]:
+    """The test cases of each instruction as answers to it alone: instruction-level pairs (paper section 3.3).
+
+    Only cases on which their writer and the verifiers agree; of instructions with the same text, the first.
+    """
+    seen: set[str] = set()
+    for one in verified:
+        text = one.instruction.text
+        if one.split == "train" and text not in seen:
+            seen.add(text)
+            columns = zip(*one.case_verdicts, strict=True)
+            scored = [_scored_case(one, number, verdicts) for number, verdicts in enumerate(columns)]
+            sure = [score for score, case in zip(scored, one.cases, strict=True) if score.pass_rate == case.follows]
+            if sure:
+                yield sure
+
+
+def _scored_case(verified: VerifiedInstruction, number: int, verdicts: tuple[str, ...]) -> ScoredCompletion:
+    text, case = verified.instruction.text, verified.cases[number]
+    fields = {"query": "", "instruction": text, "prompt": text, "text": case.response, "sample": number, "tokens": 0}
+    return ScoredCompletion.make(
+        parent=case.id,
+        completion=Completion.make(parent=verified.id, **fields),
+        verdicts=verdicts,
+        pass_rate=verdicts.count("TRUE") / len(verdicts),
+        confidence=verified.confidence,
+    )
 
 
 def match_up(chosen: Scores, rejected: Scores, config: PairsConfig) -> Matched:

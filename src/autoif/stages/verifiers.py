@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from autoif.config import Config
+from autoif.crosscheck import Outlook, Trial, Tried, outlook, probes
 from autoif.engines import Engine, Reply, Request, Sampling, ask
 from autoif.prompts import assistant, draw, fill, user
-from autoif.records import Candidates, Drop, Instruction, Message, Outcome, TestCase, Usage, Verifier, clean
+from autoif.records import Candidates, Drop, Instruction, Message, Origin, Outcome, TestCase, Usage, Verifier
+from autoif.sandbox import Sandbox
 from autoif.seeds import BY_NAME, SEEDS, FilledSeed
+from autoif.stages.written import read_cases, read_function
 
 IMPORTS = "import re\nimport json\nimport string\n\n\n"
 PREFILL = IMPORTS + "def evaluate(response: str) -> bool:"
 """How a reply begins where the engine lets us say so. It ends before the newline, which belongs to the next token."""
-
-LONGEST_SOURCE = 20_000
-LONGEST_RESPONSE = 20_000
-"""Characters; longer ones are model noise."""
 
 CASES_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -40,38 +39,96 @@ CASES_SCHEMA: dict[str, Any] = {
 }
 
 
+@dataclass
+class _Draft:
+    """An instruction for which functions are being written, in waves, and then test cases."""
+
+    instruction: Instruction
+    functions: int = 0
+    """How many of the replies are functions; behind them come test cases, and mutations of test cases."""
+    tried: list[Tried] = field(default_factory=list)
+
+
 def verifiers(
-    units: Iterable[tuple[int, Instruction]], config: Config, writer: Engine
+    units: Iterable[tuple[int, Instruction]], config: Config, writer: Engine, sandbox: Sandbox
 ) -> Iterator[Outcome[Candidates]]:
-    """One unit is an instruction. A seed brings its own verifier and cases and costs no request."""
+    """One unit is an instruction. A seed brings its own verifier and cases and costs no request.
 
-    def requests(unit: int, instruction: Instruction) -> list[Request]:
-        return [] if instruction.seed else _requests(unit, instruction, config, writer)
+    Functions come in waves, each tried on probes before the next is asked for, and test cases last. Once the functions
+    agree no more are written, and where none can be used neither more nor test cases.
+    """
+    waves = _wave(config) is not None
+    shown = shown_verifiers(config)
 
-    for unit, instruction, replies in ask(writer, units, requests):
-        if instruction.seed:
-            yield Outcome(unit, (_from_seed(instruction),))
+    def first(unit: int, draft: _Draft) -> list[Request]:
+        if draft.instruction.seed:
+            return []
+        functions = _functions(unit, draft, config, writer)
+        return functions if waves else [*functions, *_cases(unit, draft, config, writer)]
+
+    def more(unit: int, draft: _Draft, replies: list[Reply]) -> list[Request]:
+        if len(replies) > draft.functions:
+            asked = draft.functions + config.verifiers.case_replies
+            return _mutations(unit, draft, replies, config) if len(replies) == asked else []
+        standing = _outlook(draft, _sources(replies, writer), shown, sandbox)
+        if standing == "open" and draft.functions < config.verifiers.functions:
+            return _functions(unit, draft, config, writer)
+        return _cases(unit, draft, config, writer) if standing != "hopeless" else []
+
+    drafts = ((unit, _Draft(instruction)) for unit, instruction in units)
+    for unit, draft, replies in ask(writer, drafts, first, more if waves else None):
+        if draft.instruction.seed:
+            yield Outcome(unit, (_from_seed(draft.instruction),))
         else:
-            yield _from_replies(unit, instruction, replies, config, writer)
+            yield _from_replies(unit, draft, replies, config, writer)
 
 
-def _requests(unit: int, instruction: Instruction, config: Config, writer: Engine) -> list[Request]:
-    wanted = config.verifiers
-    order, count = unit % wanted.orders, wanted.cases_per_reply
-    functions = [
-        *_shown_functions(order, wanted.shots, config.seed),
-        user(fill("verifiers", instruction=instruction.text)),
-    ]
-    cases = [
-        *_shown_cases(order, wanted.shots, config.seed, count),
-        user(fill("cases", instruction=instruction.text, count=count)),
+def _wave(config: Config) -> int | None:
+    """Votes are counted over all functions, so there they come at once."""
+    return config.verifiers.wave if config.crosscheck.by_agreement("model") else None
+
+
+def _functions(unit: int, draft: _Draft, config: Config, writer: Engine) -> list[Request]:
+    """The next functions; none beyond `verifiers.functions`."""
+    wanted, start = config.verifiers, draft.functions
+    draft.functions = min(start + (_wave(config) or wanted.functions), wanted.functions)
+    messages = [
+        *_shown_functions(unit % wanted.orders, wanted.shots, config.seed),
+        user(fill("verifiers", instruction=draft.instruction.text)),
     ]
     prefill = PREFILL if writer.supports_prefill else ""
-    schema = CASES_SCHEMA if writer.supports_schema else None
-    return [
-        *(Request("", functions, _sampling(config, unit, k), prefill=prefill) for k in range(wanted.functions)),
-        *(Request("", cases, _sampling(config, unit, -1 - k), schema=schema) for k in range(wanted.case_replies)),
+    return [Request("", messages, _sampling(config, unit, k), prefill) for k in range(start, draft.functions)]
+
+
+def _cases(unit: int, draft: _Draft, config: Config, writer: Engine) -> list[Request]:
+    wanted, count = config.verifiers, config.verifiers.cases_per_reply
+    messages = [
+        *_shown_cases(unit % wanted.orders, wanted.shots, config.seed, count),
+        user(fill("cases", instruction=draft.instruction.text, count=count)),
     ]
+    schema = CASES_SCHEMA if writer.supports_schema else None
+    return [Request("", messages, _sampling(config, unit, -1 - k), schema=schema) for k in range(wanted.case_replies)]
+
+
+def _mutations(unit: int, draft: _Draft, replies: Sequence[Reply], config: Config) -> list[Request]:
+    text, cases = draft.instruction.text, _mutated(draft, replies, config)
+    prompts = [fill("mutation", instruction=text, response=case.response) for case in cases]
+    return [Request("", [user(prompt)], _sampling(config, unit, -100 - k)) for k, prompt in enumerate(prompts)]
+
+
+def _mutated(draft: _Draft, replies: Sequence[Reply], config: Config) -> list[TestCase]:
+    """The test cases that the writer is asked to break: the first that it takes for right."""
+    written = replies[draft.functions : draft.functions + config.verifiers.case_replies]
+    right = [case for reply in written for case in read_cases(reply.text)[0] if case[1]]
+    return _test_cases(draft.instruction.id, right[: config.verifiers.mutations], "model")
+
+
+def _outlook(draft: _Draft, sources: Sequence[str], shown: Sequence[str], sandbox: Sandbox) -> Outlook:
+    """What the functions so far promise. Each is run once, on the probes as they are."""
+    text = draft.instruction.text
+    texts = probes(text)
+    draft.tried += Trial(text, sources[len(draft.tried) :], texts, ()).run(sandbox)
+    return outlook(Trial(text, sources, texts, ()), draft.tried, shown)
 
 
 def _sampling(config: Config, unit: int, sample: int) -> Sampling:
@@ -115,107 +172,44 @@ def _case_lines(shot: FilledSeed) -> str:
 
 def _from_seed(instruction: Instruction) -> Candidates:
     filled = BY_NAME[instruction.seed or ""].fill(**instruction.parameters)
-    return _candidates(instruction, [filled.verifier], filled.cases, "seed")
+    cases = _test_cases(instruction.id, filled.cases, "seed")
+    return _candidates(instruction, [filled.verifier], cases, "seed")
+
+
+def _sources(replies: Sequence[Reply], writer: Engine) -> list[str]:
+    found = (read_function(reply.text, PREFILL if writer.supports_prefill else "") for reply in replies)
+    return [source for source in found if source is not None]
 
 
 def _from_replies(
-    unit: int, instruction: Instruction, replies: Sequence[Reply], config: Config, writer: Engine
+    unit: int, draft: _Draft, replies: Sequence[Reply], config: Config, writer: Engine
 ) -> Outcome[Candidates]:
-    count = config.verifiers.functions
-    sources, cases, dropped = [], [], []
-    for reply in replies[:count]:
-        source = read_function(reply.text, PREFILL if writer.supports_prefill else "")
-        if source is None:
+    instruction, functions = draft.instruction, replies[: draft.functions]
+    end = draft.functions + config.verifiers.case_replies
+    written, dropped = [], []
+    for reply in functions:
+        if not _sources([reply], writer):
             dropped.append(Drop("no_function", {"text": reply.text, "parent": instruction.id, "error": reply.error}))
-        else:
-            sources.append(source)
-    for reply in replies[count:]:
+    for reply in replies[draft.functions : end]:
         found, bad = read_cases(reply.text)
-        cases += found
+        written += found
         dropped += [Drop("malformed_test_case", {"text": text, "parent": instruction.id}) for text in bad]
+    cases = _test_cases(instruction.id, written, "model")
+    for case, reply in zip(_mutated(draft, replies, config), replies[end:], strict=True):
+        if reply.finish == "stop" and reply.text.strip() not in ("", case.response.strip()):
+            cases += _test_cases(case.id, [(reply.text, False)], "model")
     usage = sum((r.usage for r in replies), Usage())
+    sources = _sources(functions, writer)
     kept = (_candidates(instruction, sources, cases, "model"),) if sources else ()
     return Outcome(unit, kept, tuple(dropped), usage)
 
 
-def _candidates(instruction: Instruction, sources: Any, cases: Any, origin: str) -> Candidates:
-    return Candidates.make(
-        parent=instruction.id,
-        instruction=instruction,
-        verifiers=tuple(Verifier.make(parent=instruction.id, source=s, origin=origin) for s in sources),
-        cases=tuple(TestCase.make(parent=instruction.id, response=r, follows=f, origin=origin) for r, f in cases),
-    )
+def _candidates(
+    instruction: Instruction, sources: Sequence[str], cases: Sequence[TestCase], origin: Origin
+) -> Candidates:
+    verifiers = tuple(Verifier.make(parent=instruction.id, source=source, origin=origin) for source in sources)
+    return Candidates.make(parent=instruction.id, instruction=instruction, verifiers=verifiers, cases=tuple(cases))
 
 
-def read_function(text: str, prefill: str = "") -> str | None:
-    """The Python source in a reply, or None. It is only cut out here, never parsed: that is the sandbox's work."""
-    source = prefill + text
-    fenced = re.search(r"```(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", source, re.DOTALL)
-    if prefill:
-        source = source.split("```", 1)[0]
-    elif fenced:
-        source = fenced.group(1)
-    else:
-        start = re.search(r"^(?:import |from |def )", source, re.MULTILINE)
-        source = source[start.start() :] if start else source
-    source = _without_prose(source)
-    if not re.search(r"^def evaluate\(", source, re.MULTILINE) or len(source) > LONGEST_SOURCE:
-        return None
-    if re.sub(r"#.*", "", source).rstrip().endswith(":"):
-        return None  # a head without a body
-    return source.rstrip() + "\n"
-
-
-CODE_LINE = re.compile(r"\s|$|def |class |import |from |@|#|[A-Za-z_][\w, ]*(?::[^=]+)?=|[)\]}]|if __name__|\"\"\"|'''")
-
-
-def _without_prose(source: str) -> str:
-    """The source up to the first line at column 0 that cannot be code, where a chatty model began to explain."""
-    seen, lines = False, []
-    for line in source.splitlines():
-        if seen and not CODE_LINE.match(line):
-            break
-        seen = seen or line.startswith("def evaluate(")
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def read_cases(text: str) -> tuple[list[tuple[str, bool]], list[str]]:
-    """Test cases in a reply, (response, follows) each, and the pieces that look like one and are not."""
-    pieces = _json_pieces(text)
-    good, bad = [], []
-    for piece, value in pieces:
-        case = _case(value)
-        if case:
-            good.append(case)
-        else:
-            bad.append(piece[:500])
-    return good, bad if pieces or not text.strip() else [text[:500]]
-
-
-def _json_pieces(text: str) -> list[tuple[str, Any]]:
-    """Each case of a JSON document or of JSON lines; a line that begins like JSON and is not has the value None."""
-    whole = _load(re.sub(r"^```(?:json|jsonl)?\s*|\s*```$", "", text.strip()))
-    if isinstance(whole, dict) and isinstance(whole.get("cases"), list):
-        whole = whole["cases"]
-    if isinstance(whole, list):
-        return [(json.dumps(value)[:500], value) for value in whole]
-    lines = (line.strip().rstrip(",") for line in text.splitlines())
-    return [(line, _load(line)) for line in lines if line.startswith("{")]
-
-
-def _load(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _case(value: Any) -> tuple[str, bool] | None:
-    if not isinstance(value, dict):
-        return None
-    response = value.get("response")
-    follows = next((value[key] for key in ("follows", "result", "output") if key in value), None)
-    if not isinstance(response, str) or not isinstance(follows, bool) or len(response) > LONGEST_RESPONSE:
-        return None
-    return clean(response), follows
+def _test_cases(parent: str, cases: Sequence[tuple[str, bool]], origin: Origin) -> list[TestCase]:
+    return [TestCase.make(parent=parent, response=text, follows=follows, origin=origin) for text, follows in cases]
