@@ -142,7 +142,7 @@ def oracle(e: Executed) -> Labels:
 FILTERS: dict[str, Callable[[Executed], Labels]] = {
     "llama3_autoif": llama3_autoif,
     "paper": paper,
-    "ours_yield": partial(ours, min_confidence=0.85),
+    "ours_yield": partial(ours, min_confidence=0.75),
     "ours": partial(ours, min_confidence=0.9),
     "ours_strict": partial(ours, min_confidence=0.95),
     "oracle": oracle,

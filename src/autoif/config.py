@@ -120,7 +120,7 @@ class CrosscheckConfig(Section):
     method: Literal["agreement", "votes"] = "agreement"
     """agreement: believe functions of different source that agree on many texts. votes: the paper's thresholds."""
     min_confidence: Share = 0.9
-    """agreement: how likely a label must be right. 0.85 keeps more instructions, 0.95 fewer and surer ones."""
+    """agreement: how likely a label must be right. 0.75 keeps more instructions, 0.95 fewer and surer ones."""
     case_threshold: Share = 0.5
     """votes: a test case is kept when at least this share of the functions agree with it."""
     function_threshold: Share = 0.8

@@ -3,7 +3,7 @@
 import pytest
 
 from autoif.crosscheck import Decision, Trial, agreement, labels, probes
-from autoif.crosscheck.agreement import kappa
+from autoif.crosscheck.agreement import confidence, kappa
 from autoif.sandbox import Sandbox
 
 CASES = [("", True), ("one two", False)]
@@ -60,7 +60,7 @@ def test_near_agreement_needs_more_sources(sandbox):
     near = functions("len(response) > 40", "len(response) > 42", "len(response) > 44")
     assert decide(sandbox, "Be long.", near[:2]).reason == "below_threshold"
     assert decide(sandbox, "Be long.", near).verifiers == (0, 1, 2)
-    assert decide(sandbox, "Be long.", near[:2], min_confidence=0.85).verifiers == (0, 1)
+    assert decide(sandbox, "Be long.", near[:2], min_confidence=0.75).verifiers == (0, 1)
 
 
 def test_the_number_has_to_be_minded(sandbox):
@@ -126,6 +126,22 @@ def test_labels_are_silent_where_members_differ(sandbox):
     assert labels(tried, sources, 0.9) == ["FALSE", None, "TRUE"]
     assert labels(tried[:2], sources[:2], 0.9) == [None] * 3  # two that part on real answers are too few
     assert labels(tried[1:], sources[1:], 0.9) == ["FALSE", "FALSE", "TRUE"]
+
+
+def test_confidence_grows_with_what_agrees_and_how_far():
+    other, spelled = functions("not re.search(',', response)", "',' not in response and True")
+    one = functions("',' not in response")[0]
+    near = functions(*(f"len(response) > {n}" for n in (1, 2, 3)))
+    ranks = [confidence([one], True), confidence(near[:2], False), confidence([one, spelled], True)]
+    ranks += [confidence(near, False), confidence([one, other], True)]
+    assert ranks == sorted(set(ranks))
+    assert ranks[0] == 0
+
+
+def test_a_family_whose_labels_hang_on_other_things_is_not_believed(sandbox):
+    capitals = functions("response != response.lower()", "not response == response.lower()")
+    assert decide(sandbox, "Use at least one capital letter.", capitals).reason is None
+    assert decide(sandbox, "Be kind.", capitals).reason == "below_threshold"
 
 
 def test_kappa():

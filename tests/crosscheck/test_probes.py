@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoif.crosscheck.probes import CHANGES, nudged, numbers, probes, quoted, toggles, unspoken
+from autoif.crosscheck.probes import CHANGES, REPETITIONS, nudged, numbers, probes, quoted, toggles, unspoken
 
 CASE, DIGITS, LINES, EMPHASIS, MARKS, BULLETS, QUOTES, SPACES = (changes for _, changes in CHANGES)
 
@@ -25,6 +25,14 @@ CASE, DIGITS, LINES, EMPHASIS, MARKS, BULLETS, QUOTES, SPACES = (changes for _, 
 def test_only_what_is_spoken_of_may_matter(instruction, spoken_of):
     left = unspoken(instruction)
     assert [changes for _, changes in CHANGES if not set(changes) & set(left)] == spoken_of
+
+
+def test_repetition_does_not_matter_where_different_things_are_counted():
+    assert not set(REPETITIONS) & set(unspoken("Give two different answers."))
+    assert not set(REPETITIONS) & set(unspoken("Use at least 9 words."))
+    twice, once = unspoken("Use at least 9 different words.")[-2:]
+    assert twice("a b") == "a b\na b"
+    assert once("a b\na b c") == "a b c"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoif.crosscheck.source import numbers_held, simplified
+from autoif.crosscheck.source import numbers_held, parts, simplified
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,13 @@ from autoif.crosscheck.source import numbers_held, simplified
 )
 def test_copies_are_recognised(copy):
     assert simplified(copy) == simplified("def f(r):\n    return 'a' in r")
+
+
+def test_two_spellings_of_one_idea_have_the_same_parts():
+    plain = "def f(r):\n    return len(r.split()) > 9"
+    assert parts(plain) == parts("def f(text):\n    words = text.split()\n    # count\n    return 9 < len(words)")
+    assert parts(plain) != parts("def f(r):\n    return len(set(r.split())) > 9")
+    assert parts(plain) != parts("def f(r):\n    return len(r.split()) > 10")
 
 
 @pytest.mark.parametrize(

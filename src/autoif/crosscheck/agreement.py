@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from autoif.crosscheck.decision import BOOLEAN, Decision, dropped, right, uncontradicted, usable
 from autoif.crosscheck.probes import numbers
-from autoif.crosscheck.source import numbers_held, simplified, words_held
+from autoif.crosscheck.source import numbers_held, parts, simplified, words_held
 from autoif.crosscheck.trial import Trial, Tried, steady
 
 KAPPA = 0.8
@@ -23,6 +24,8 @@ ERRORS = 0.02
 """Share of the texts on which a verifier may fail and still be used (an empty answer, say)."""
 DECIDED = 3
 """Sources that agree from which no more are written (docs/experiments.md, "Verifiers in waves")."""
+CLEAR = 0.5
+"""Least share of the answers whose label does not hang on what the instruction does not speak of."""
 MINDED = 0.5
 """Share of the instruction's numbers that the verifiers' code must hold."""
 
@@ -42,11 +45,14 @@ def agreement(
     `tried`: one per verifier of the trial. `follows`: one per case. `examples` are the verifiers that the writer was
     shown: a copy of one of them is no evidence.
     """
-    able = _able(tried)
-    if isinstance(able, Decision):
-        return able
+    honest = _honest(tried)
+    if isinstance(honest, Decision):
+        return honest
+    able = [v for v in honest if _tells_apart(tried[v])]
+    if not able:
+        return dropped("one_polarity", f"all of the {len(tried)} verifiers always say the same, or fail")
     candidates = _candidates(trial, tried, able, examples)
-    agreed = [family for family in candidates if family.confidence >= min_confidence]
+    agreed = [family for family in candidates if family.confidence >= min_confidence and family.clear >= CLEAR]
     texts = f"{len(trial.cases)} cases and {len(trial.answers)} answers"
     if not agreed:
         most = max((family.distinct for family in candidates), default=0)
@@ -60,15 +66,19 @@ def agreement(
 
 
 def outlook(trial: Trial, tried: Sequence[Tried], examples: Collection[str] = ()) -> Outlook:
-    """What can be foreseen before all verifiers are written.
+    """What can be foreseen before all verifiers and any test case are written.
 
-    `hopeless`: none of them can be used, so the writer does not know how. `decided`: there is a family that a further
-    member would hardly change; two that agree are not that yet, since test cases and real answers may part them.
+    `hopeless`: each of them fails, says yes to everything, or repeats an example, so the writer does not know how. One
+    that says no to all probes may still find a test case that follows. `decided`: so many agree that a further one
+    would hardly change it; two are not enough yet, since test cases and real answers may part them.
     """
-    able = _able(tried)
-    candidates = [] if isinstance(able, Decision) else _candidates(trial, tried, able, examples)
-    if not candidates:
+    honest = _honest(tried)
+    if isinstance(honest, Decision) or not any(
+        "FALSE" in tried[v].plain and not _copied(trial.sources[v], examples, trial.instruction) for v in honest
+    ):
         return "hopeless"
+    able = [v for v in honest if _tells_apart(tried[v])]
+    candidates = _candidates(trial, tried, able, examples)
     decided = any(family.exact and family.distinct >= DECIDED and not family.ignored for family in candidates)
     return "decided" if decided else "open"
 
@@ -80,8 +90,7 @@ def labels(members: Sequence[Tried], sources: Sequence[str], min_confidence: flo
     the confidence that this needs none of the answers gets a label.
     """
     exact = all(member.answers == members[0].answers for member in members)
-    enough = confidence(len({simplified(source) for source in sources}), exact) >= min_confidence
-    return list(steady(members)) if enough else [None] * len(members[0].answers)
+    return list(steady(members)) if confidence(sources, exact) >= min_confidence else [None] * len(members[0].answers)
 
 
 @dataclass(frozen=True)
@@ -104,9 +113,9 @@ class _Family:
 
     @property
     def confidence(self) -> float:
-        return confidence(self.distinct, self.exact)
+        return confidence([self.trial.sources[v] for v in self.members], self.exact)
 
-    @property
+    @cached_property
     def clear(self) -> float:
         """Share of the answers with a steady label."""
         labels = list(steady(self.mine))
@@ -138,13 +147,16 @@ class _Family:
         return [(one, other) for toggle, one, other in verdicts if toggle.word == word]
 
 
-def _able(tried: Sequence[Tried]) -> list[int] | Decision:
-    """The verifiers that say both True and False and hardly ever fail, or why there is none."""
+def _honest(tried: Sequence[Tried]) -> list[int] | Decision:
+    """The verifiers that hardly ever fail, or why there is none."""
     honest = usable([verifier.plain for verifier in tried], [verifier.deterministic for verifier in tried])
     if isinstance(honest, Decision):
         return honest
-    able = [v for v in honest if set(tried[v].plain) >= BOOLEAN and _errors(tried[v]) <= ERRORS * len(tried[v].plain)]
-    return able or dropped("one_polarity", f"all of the {len(tried)} verifiers always say the same, or fail")
+    return [v for v in honest if _errors(tried[v]) <= ERRORS * len(tried[v].plain)]
+
+
+def _tells_apart(verifier: Tried) -> bool:
+    return set(verifier.plain) >= BOOLEAN
 
 
 def _candidates(trial: Trial, tried: Sequence[Tried], able: list[int], examples: Collection[str]) -> list[_Family]:
@@ -192,8 +204,16 @@ def _kept(family: _Family, follows: Sequence[bool], texts: str) -> Decision:
     return Decision(None, family.members, cases, explanation, family.confidence)
 
 
-def confidence(distinct: int, exact: bool) -> float:
-    """How likely a steady label of a family is right, as `min_confidence` counts it. One source is no evidence."""
-    if distinct < 2:
+def confidence(sources: Sequence[str], exact: bool) -> float:
+    """How likely a steady label of verifiers that agree (or nearly agree) is right.
+
+    Measured where the truth is known, by kind of agreement (docs/experiments.md, "Confidence"): the mean share of right
+    labels over the instructions seen, with one more whose labels are right by half. A source alone is no evidence, and
+    two of the same parts are less than two that differ in them.
+    """
+    spelled, built = len({simplified(source) for source in sources}), len({parts(source) for source in sources})
+    if spelled < 2:
         return 0.0
-    return 1 - 0.5 ** (distinct if exact else distinct - 1) / 4
+    if exact:
+        return 0.97 if built > 1 else 0.91
+    return 0.93 if spelled > 2 else 0.76

@@ -54,6 +54,11 @@ CHANGES: tuple[tuple[str, tuple[Change, ...]], ...] = (
 """Case, digits, lines, emphasis, closing marks, bullets, quotes, spaces at the edge: the words by which an instruction
 speaks of each, and changes of nothing else."""
 
+REPETITIONS: tuple[Change, ...] = (
+    lambda text: f"{text}\n{text}",
+    lambda text: " ".join(dict.fromkeys(text.split())),
+)
+
 EXAMPLES = re.compile(
     r"\b(?:such as\b|for example\b|for instance\b|like this\b|e\.g\.|i\.e\.)(?:[^.\n]*\n.*|[^.\n]*)",
     re.DOTALL | re.IGNORECASE,
@@ -90,8 +95,14 @@ def spoken(pattern: str, instruction: str) -> bool:
 
 
 def unspoken(instruction: str) -> list[Change]:
-    """The changes of an answer that should not matter to someone who asked for this."""
-    return [change for pattern, changes in CHANGES if not spoken(pattern, instruction) for change in changes]
+    """The changes of an answer that should not matter to someone who asked for this.
+
+    Where a bound is set to how many different things there are, saying everything twice does not, nor leaving out each
+    repetition of a word.
+    """
+    found = [change for pattern, changes in CHANGES if not spoken(pattern, instruction) for change in changes]
+    counted = spoken(BOUND, instruction) and spoken(r"\b(?:unique|distinct|different)\b", instruction)
+    return [*found, *REPETITIONS] if counted else found
 
 
 def numbers(instruction: str) -> set[int]:

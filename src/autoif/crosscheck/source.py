@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 TOKEN = re.compile(
     r"(?P<long>[A-Za-z]{0,2}(?:\"\"\".*?\"\"\"|'''.*?'''))"
@@ -24,6 +25,17 @@ def tokens(source: str) -> Iterator[tuple[str, str]]:
 def simplified(source: str) -> tuple[tuple[str, str], ...]:
     """The source without comments, docstrings, layout and kinds of quote: what differs in these alone is a copy."""
     return tuple(tokens(source))
+
+
+def parts(source: str) -> tuple[tuple[str, str], ...]:
+    """What the source is built of, in sorted order: strings, numbers, and the names of what it calls.
+
+    `words = response.split()` and `len(words) > 9` are the parts of `len(response.split()) > 9`: one idea, spelled in
+    two ways.
+    """
+    row = list(tokens(source))
+    calls = [("call", text) for (kind, text), (_, sign) in pairwise(row) if kind == "name" and sign == "("]
+    return tuple(sorted(calls + [token for token in row if token[0] in ("string", "number")]))
 
 
 def words_held(source: str) -> set[str]:
