@@ -209,9 +209,9 @@ class TrainConfig(Section):
     epochs: Annotated[float, Field(gt=0)] = 1.0
     """Passes over the pairs."""
     batch_size: Positive = 8
-    """Pairs per optimiser step."""
+    """Pairs per optimiser step. The pairs of a prompt stay together, so it can be a few more or less."""
     micro_batch_size: Positive = 2
-    """Pairs per forward pass."""
+    """Pairs of max_length that a forward pass must have room for; shorter ones share it."""
     max_length: Positive = 1024
     """Tokens of prompt + completion; longer pairs are left out and counted."""
     lora: LoraConfig | None = None
@@ -222,6 +222,8 @@ class TrainConfig(Section):
     """Less memory, about a third more time."""
     max_steps: Positive | None = None
     """Stop early."""
+    report_to: tuple[str, ...] = ()
+    """Where metrics go besides metrics.jsonl: tensorboard, wandb, trackio (each must be installed)."""
     model: str | None = None
     """The weights to train, when the policy is sampled from a server or another file of the same model."""
 

@@ -229,7 +229,8 @@ def train(run: Run) -> None:
             "seconds": summary.seconds,
         },
     )
-    run.tell(f"train: {summary.steps} steps over {summary.pairs} pairs in {summary.seconds:.0f} s")
+    by = " (by TRL: the packed step does not support this architecture)" if summary.by == "trl" else ""
+    run.tell(f"train: {summary.steps} steps over {summary.pairs} pairs in {summary.seconds:.0f} s{by}")
 
 
 def evaluate(run: Run) -> None:

@@ -76,7 +76,7 @@ def test_training_prefers_chosen_and_leaves_a_loadable_checkpoint(
     assert {"nll", "logps/chosen", "logps/rejected", "learning_rate", "tokens_per_second"} <= steps[-1].keys()
     assert summary.metrics == steps[-1]
     assert [what[:2] for what in told if what[0]] == [(step, 6) for step in range(1, 7)]
-    assert [what[2]["reference_pairs"] for what in told if not what[0]] == [2, 4, 6, 8]
+    assert [what[2]["reference_pairs"] for what in told if not what[0]] == [6, 8]
     assert not (out / "state").exists()
     assert {file.stem for file in (out / "figures").iterdir()} == {"loss", "nll", "margins", "accuracy", "logps"}
     _loads(summary)
