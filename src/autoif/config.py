@@ -99,9 +99,9 @@ class InstructionsConfig(Section):
 
 
 class VerifiersConfig(Section):
-    functions: Positive = 6
+    functions: Positive = 4
     """Verification functions asked of the writer for each instruction, at most."""
-    wave: Positive | None = 3
+    wave: Positive | None = 2
     """With agreement: functions asked for at a time, tried before more are written. null: all at once."""
     case_replies: Positive = 2
     """Replies with test cases asked of the writer for each instruction."""

@@ -163,7 +163,7 @@ def test_functions_are_written_in_waves_and_cases_only_where_they_agree(sandbox,
 
 
 def test_votes_need_all_functions_and_cases_at_once(sandbox):
-    config = parse_config({"crosscheck": {"method": "votes"}}, "test")
+    config = parse_config({"crosscheck": {"method": "votes"}, "verifiers": {"functions": 6}}, "test")
     (outcome,) = verifiers(enumerate([WRITTEN]), config, ScriptedEngine([*GOOD, *OTHER[1:], CASES, CASES]), sandbox)
     assert len(outcome.kept[0].verifiers) == 6
     assert len(outcome.kept[0].cases) == 2
