@@ -72,6 +72,7 @@ def train(
         import transformers
 
         from autoif.training.packed import prepared, supports
+        from autoif.training.packed_trainer import counts
         from autoif.training.trainer import MetricsCallback, SaveCallback, saved_state
 
         policy, tokenizer = _load(config, model)
@@ -79,7 +80,7 @@ def train(
         stops = frozenset(chat.stop_ids(tokenizer, policy.generation_config))
         rows = encode_pairs(tokenizer, pairs, stops, config.train.max_length, left_out)
         dataset = _on_disk(rows, config, state, packed)
-        count = sum(map(len, dataset["chosen"])) if packed else len(dataset)
+        count = sum(counts(dataset, "chosen")) if packed else len(dataset)
         if not count:
             why = f" ({left_out.too_long} are longer than train.max_length)" if left_out.too_long else ""
             raise NothingToDoError(f"{pairs}: there is nothing to train on, no pairs{why}.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from datasets import Dataset, Features, Value
 from datasets import Sequence as List
@@ -34,12 +35,18 @@ def as_group(row: dict[str, Any]) -> Group:
     return Group(row["prompt"], row["completions"], list(zip(row["chosen"], row["rejected"], strict=True)))
 
 
+def counts(groups: Dataset, column: str) -> list[int]:
+    """How many each group has of what is in the column, without reading it all into memory."""
+    lengths: list[int] = pc.list_value_length(groups.data.column(column)).to_pylist()
+    return lengths
+
+
 class Reference:
     """log ref(completion | prompt) of all completions: one number each, kept in a file once they are computed."""
 
     def __init__(self, groups: Dataset) -> None:
         self.groups = groups
-        self.starts = [0, *accumulate(len(completions) for completions in groups["completions"])]
+        self.starts = [0, *accumulate(counts(groups, "completions"))]
         self.logps = np.zeros(self.starts[-1], dtype=np.float32)
 
     def of(self, index: int) -> Tensor:
@@ -52,7 +59,7 @@ class Reference:
             self.logps = np.load(file)
             return
         groups = map(as_group, self.groups)
-        pairs, done, start = sum(map(len, self.groups["chosen"])), 0, 0
+        pairs, done, start = sum(counts(self.groups, "chosen")), 0, 0
         model.eval()
         with torch.no_grad(), prepared(model):
             for row in rows(groups, most_tokens):
@@ -70,7 +77,7 @@ class Steps(torch.utils.data.Dataset[list[int]]):
     """One item is one optimiser step: the indices of its groups."""
 
     def __init__(self, groups: Dataset, batch_size: int, seed: int) -> None:
-        self.steps = deal([len(chosen) for chosen in groups["chosen"]], batch_size, seed)
+        self.steps = deal(counts(groups, "chosen"), batch_size, seed)
 
     def __len__(self) -> int:
         return len(self.steps)
