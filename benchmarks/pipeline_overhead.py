@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from autoif import pipeline
+from autoif import pipeline, runner
 from autoif.config import Config
 from autoif.config_file import parse_config
 from autoif.engines import load_engine
@@ -91,7 +91,7 @@ def _rates(size: int) -> dict[str, float]:
             },
             "benchmark",
         )
-        with pipeline.opened(config, QUIET) as run:
+        with runner.opened(config, QUIET) as run:
             rates = {name: _rate(run, name) for name in ("queries", "instructions", "verifiers")}
             run.execute("crosscheck", run.directory.finished("verifiers").units(), _believe_all, None)
             rates["completions"] = _rate(run, "completions")
@@ -100,7 +100,7 @@ def _rates(size: int) -> dict[str, float]:
     return rates
 
 
-def _rate(run: pipeline.Run, name: str) -> float:
+def _rate(run: runner.Run, name: str) -> float:
     started = time.process_time()
     pipeline.STAGES[name](run)
     seconds = time.process_time() - started
@@ -141,7 +141,7 @@ def _engine_ratio(seed: int) -> float:
             },
             "benchmark",
         )
-        with pipeline.opened(config, QUIET) as run:
+        with runner.opened(config, QUIET) as run:
             for name in ("queries", "instructions", "verifiers", "crosscheck"):
                 pipeline.STAGES[name](run)
             alone = _bare_seconds(run, config)
@@ -150,7 +150,7 @@ def _engine_ratio(seed: int) -> float:
             return (time.monotonic() - started) / alone
 
 
-def _bare_seconds(run: pipeline.Run, config: Config) -> float:
+def _bare_seconds(run: runner.Run, config: Config) -> float:
     """The same requests, straight to the engine: a fresh one, so that neither finds a warm prefix cache."""
     wanted = [
         request

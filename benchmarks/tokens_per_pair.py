@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from autoif import pipeline, stages
+from autoif import pipeline, runner, stages
 from autoif.config_file import parse_config
 from autoif.errors import NothingToDoError
 from autoif.records import Instruction
@@ -64,7 +64,7 @@ def run(wanted: dict[str, dict[str, int | None]], queries: int) -> tuple[int, in
             },
             str(Path(__file__).name),
         )
-        with pipeline.opened(config, Console(stderr=True)) as run:
+        with runner.opened(config, Console(stderr=True)) as run:
             for name in ("queries", "instructions"):
                 pipeline.STAGES[name](run)
             written = tokens_of_verifications(run)
@@ -78,7 +78,7 @@ def run(wanted: dict[str, dict[str, int | None]], queries: int) -> tuple[int, in
         return answered["in"], written, answered["completion_tokens"], by_prompt
 
 
-def tokens_of_verifications(run: pipeline.Run) -> int:
+def tokens_of_verifications(run: runner.Run) -> int:
     """What the writer spends on the seeds' instructions when it takes them for its own."""
     units = (
         (unit, Instruction.make(text=one.text, origin="model", queries=one.queries))

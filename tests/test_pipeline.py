@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from autoif import pipeline, store
+from autoif import pipeline, runner, store
 from autoif.config_file import load_config
 
 DATA = [
@@ -108,6 +109,34 @@ def test_running_again_changes_nothing(whole, config):
     assert data(whole) == before
 
 
+@pytest.mark.parametrize("reference", ["previous", "start"])
+def test_a_second_round_goes_on_with_the_trained_policy(whole, config, tmp_path, reference):
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    settings = ("--set", "rounds=2", "--set", f"train.reference={reference}")
+    if reference == "start":
+        shutil.rmtree(run / "08_train")
+        shutil.rmtree(run / "09_evaluate")
+    done = autoif("run", config, "--run", run, *settings)
+    assert done.returncode == 0, done.stderr
+    assert "round 2 of 2" in done.stdout
+    assert done.stdout.count("Held-out verified instructions") == 2
+    assert data(run) == data(whole)
+    second = run / "round_2"
+    assert (second / "04_crosscheck" / "records.jsonl").samefile(run / "04_crosscheck" / "records.jsonl")
+    assert records(second, "05_completions") != records(run, "05_completions")
+    assert records(second, "07_pairs")
+    first, last = (json.loads((folder / "09_evaluate" / "scores.json").read_text()) for folder in (run, second))
+    assert first["heldout"]["reference"] == last["heldout"]["reference"]
+    rewards = json.loads((second / "08_train" / "metrics.jsonl").read_text().splitlines()[0])["rewards/chosen"]
+    assert (abs(rewards) < 1e-6) == (reference == "previous"), "at its first step a policy is its own reference"
+    again = autoif("run", config, "--run", run, *settings)
+    assert again.returncode == 0, again.stderr
+    shown = autoif("status", second)
+    assert "05_completions" in shown.stdout
+    assert f"autoif status {second}" in autoif("status", run).stdout.replace("\n", "")
+
+
 def test_stage_by_stage_is_the_same_as_all_at_once(whole, config, tmp_path):
     for stage in ("queries", "instructions", "verifiers", "crosscheck", "completions", "scores", "pairs"):
         done = autoif(stage, config, "--run", tmp_path / "run", "--set", "sandbox.workers=1")
@@ -158,11 +187,11 @@ def test_a_record_written_but_not_committed_is_no_duplicate_of_itself(config, wh
                 raise KeyboardInterrupt
         write(handle, data)
 
-    with monkeypatch.context() as patch, pipeline.opened(loaded, Console(quiet=True)) as run:
+    with monkeypatch.context() as patch, runner.opened(loaded, Console(quiet=True)) as run:
         patch.setattr(store, "_write", dying)
         with pytest.raises(KeyboardInterrupt):
             pipeline.queries(run)
-    with pipeline.opened(loaded, Console(quiet=True)) as run:
+    with runner.opened(loaded, Console(quiet=True)) as run:
         pipeline.queries(run)
     name = "01_queries/records.jsonl"
     assert (tmp_path / "run" / name).read_bytes() == (whole / name).read_bytes()

@@ -112,7 +112,8 @@ def run(config: Path, overrides: tuple[str, ...], run_directory: str | None, san
 
     CONFIG is a YAML file; see configs/ for examples; src/autoif/config.py explains every key.
     """
-    from autoif.pipeline import opened, run_all
+    from autoif.pipeline import run_all
+    from autoif.runner import opened
     from autoif.views import closing
 
     resolved, console = _config(config, overrides, run_directory, sandbox), _console()
@@ -130,7 +131,7 @@ def _stage_command(name: str, help: str) -> None:
 
 def _run_stage(name: str, config: Config) -> None:
     from autoif.pipeline import STAGES as functions
-    from autoif.pipeline import opened
+    from autoif.runner import opened
 
     with opened(config, _console()) as opened_run:
         functions[name](opened_run)

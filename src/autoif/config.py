@@ -226,6 +226,8 @@ class TrainConfig(Section):
     """Where metrics go besides metrics.jsonl: tensorboard, wandb, trackio (each must be installed)."""
     model: str | None = None
     """The weights to train, when the policy is sampled from a server or another file of the same model."""
+    reference: Literal["previous", "start"] = "previous"
+    """With rounds: what a round's policy is held close to, the policy it goes on from or that of the first round."""
 
     @model_validator(mode="after")
     def _whole_steps(self) -> TrainConfig:
@@ -276,6 +278,8 @@ class Config(Section):
     """The run directory; runs/NAME of the config file when not given."""
     seed: int = 0
     """Every draw of the run follows from it."""
+    rounds: Positive = 1
+    """Stages 5 to 9 are repeated with the newest policy: online DPO (paper section 3.3)."""
     queries: QueriesConfig = QueriesConfig()
     writer: EngineConfig = EngineConfig()
     """Writes instructions, verifiers and test cases, and judges."""

@@ -3,100 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from autoif import stages, training
-from autoif.config import Config, EngineConfig
 from autoif.contamination import Contamination, contamination_table
 from autoif.dedupe import instruction_sifter, query_sifter
-from autoif.engines import Engine, load_engine
+from autoif.engines import load_engine
 from autoif.errors import InputError, NothingToDoError
 from autoif.evaluation.run import Opened
 from autoif.evaluation.run import evaluate as measure
 from autoif.nli import load_nli
-from autoif.policies import evaluation_engines, evaluation_weights, reference_engine
-from autoif.progress import Meter, meter
+from autoif.policies import evaluation_engines, evaluation_weights
+from autoif.progress import meter
+from autoif.prompts import draw
 from autoif.records import Outcome, Query
 from autoif.report import write_report
-from autoif.rundir import RunDirectory
-from autoif.sandbox import Sandbox
+from autoif.runner import Round, Run, opened
 from autoif.sources import read_source
-from autoif.store import Journal, Sift, locked, open_journal, write_atomically
+from autoif.store import write_atomically
 from autoif.training.load import load_policy
 from autoif.units import Units, answered, limited, paper_batches, prompts, sifted
-
-Work = Callable[[Units], Iterator[Outcome[Any]]]
-
-
-class Run:
-    """One run directory being written: its configuration, and the engine in memory (one at a time)."""
-
-    def __init__(self, config: Config, console: Console) -> None:
-        assert config.run, "load_config fills this in"
-        self.config = config
-        self.console = console
-        self.directory = RunDirectory(Path(config.run))
-        self._engine: Engine | None = None
-        self._loaded: EngineConfig | None = None
-
-    def engine(self, wanted: EngineConfig) -> Engine:
-        """The engine of a role. Loading another model first frees the one before."""
-        if self._engine is None or self._loaded != wanted:
-            self.close()
-            self._engine, self._loaded = load_engine(wanted), wanted
-        return self._engine
-
-    def sandbox(self) -> Sandbox:
-        wanted = self.config.sandbox.model_dump()
-        return Sandbox(**wanted | {"workers": wanted["workers"] or len(os.sched_getaffinity(0))})
-
-    def close(self) -> None:
-        if self._engine is not None:
-            self._engine.close()
-        self._engine = self._loaded = None
-
-    def execute(self, name: str, units: Units, work: Work, total: int | None, sift: Sift[Any] | None = None) -> None:
-        """Runs one stage over the units that an earlier process did not finish, and seals it."""
-        journal = open_journal(self.directory.stage(name))
-        if journal is None:
-            return
-        todo = (unit for unit in units if unit[0] not in journal)
-        with meter(self.console, name, total, len(journal)) as shown:
-            _consume(work(todo), journal, shown)
-        stats = journal.seal(sift)
-        dropped = ", ".join(f"{count} {reason}" for reason, count in stats["dropped"].items())
-        told = f" (dropped: {dropped})" if dropped else ""
-        self.tell(f"{name}: {stats['in']:,} in, {stats['kept']:,} kept{told}")
-
-    def tell(self, line: str) -> None:
-        self.console.print(line, highlight=False, soft_wrap=True)
-
-
-def _consume(outcomes: Iterator[Outcome[Any]], journal: Journal[Any], shown: Meter) -> None:
-    for outcome in outcomes:
-        journal.append(outcome)
-        shown.add(kept=len(outcome.kept), dropped=len(outcome.dropped), tokens=outcome.usage.completion_tokens)
-
-
-@contextmanager
-def opened(config: Config, console: Console) -> Iterator[Run]:
-    """Claims the run directory for this process and configuration."""
-    run = Run(config, console)
-    with locked(run.directory.path):
-        run.directory.claim(config)
-        try:
-            yield run
-        finally:
-            run.close()
 
 
 def queries(run: Run) -> None:
@@ -159,12 +91,15 @@ def crosscheck(run: Run) -> None:
 
 
 def completions(run: Run) -> None:
-    """Stage 5."""
+    """Stage 5. Another round draws other samples."""
+    number, config = run.round.number, run.config
+    if number > 1:
+        config = config.model_copy(update={"seed": draw(config.seed, "round", number)})
     with run.sandbox() as sandbox:
         run.execute(
             "completions",
             prompts(run.directory.finished("crosscheck")),
-            lambda units: stages.completions(units, run.config, run.engine(reference_engine(run.config)), sandbox),
+            lambda units: stages.completions(units, config, run.policy(), sandbox),
             None if run.config.instructions.mode == "paper" else _count(run, "crosscheck"),
         )
     _require(run, "completions", "the policy gave no usable answer", "raise completions.sampling.max_tokens")
@@ -217,7 +152,12 @@ def train(run: Run) -> None:
     funnel = {stage.folder.name: stage.stats()["kept"] for stage in run.directory.stages()}
     with meter(run.console, "train", None) as shown:
         summary = training.train(
-            run.config, source.folder / "records.jsonl", folder, funnel=funnel, progress=shown.training
+            run.config,
+            source.folder / "records.jsonl",
+            folder,
+            start=run.round.trained[-1] / "checkpoint" if run.round.trained else None,
+            funnel=funnel,
+            progress=shown.training,
         )
     _mark_done(
         folder,
@@ -241,6 +181,8 @@ def evaluate(run: Run) -> None:
     if not (run.directory.folder("train") / "done").exists():
         raise InputError(f"{run.directory.folder('train')}: nothing is trained yet; run `autoif train CONFIG` first.")
     run.close()
+    if run.round.trained:
+        _reuse_reference(run.round.trained[0].parent / folder.name, folder)
     started = time.monotonic()
     engines = evaluation_engines(run.config, run.directory.folder("train"))
     weights = evaluation_weights(run.config, run.directory.folder("train"))
@@ -253,6 +195,14 @@ def evaluate(run: Run) -> None:
         scores = measure(verified, models, sandbox, wanted, wanted.tasks, run.config.seed, folder, shown.doing)
     write_atomically(folder / "scores.json", json.dumps(scores, indent=1) + "\n")
     _mark_done(folder, {"stage": folder.name, "seconds": round(time.monotonic() - started, 1)})
+
+
+def _reuse_reference(first: Path, folder: Path) -> None:
+    """The untrained policy's answers are those of the first round; what is asked otherwise is asked again."""
+    (folder / "answers").mkdir(parents=True, exist_ok=True)
+    for log in (first / "answers").glob("*.reference.jsonl"):
+        if not (folder / "answers" / log.name).exists():
+            shutil.copyfile(log, folder / "answers" / log.name)
 
 
 def report(run: Run) -> None:
@@ -275,10 +225,23 @@ STAGES: dict[str, Callable[[Run], None]] = {
 
 
 def run_all(run: Run) -> None:
-    """Stages 1 to 10. What there is gets its report also when a stage finds nothing left to work on."""
+    """Stages 1 to 10, and for every further round 5 to 10 with the newest policy."""
+    _run(run, list(STAGES))
+    trained = [run.directory.folder("train")]
+    for number in range(2, run.config.rounds + 1):
+        run.close()
+        run.tell(f"round {number} of {run.config.rounds}")
+        config = run.config.model_copy(update={"run": str(run.directory.round(number).path)})
+        with opened(config, run.console, Round(number, tuple(trained))) as again:
+            _run(again, list(STAGES)[4:])
+            trained.append(again.directory.folder("train"))
+
+
+def _run(run: Run, names: list[str]) -> None:
+    """What there is gets its report also when a stage finds nothing left to work on."""
     try:
-        for stage in STAGES.values():
-            stage(run)
+        for name in names:
+            STAGES[name](run)
     except NothingToDoError:
         report(run)
         raise

@@ -7,6 +7,7 @@ import platform
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import reduce
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ NAMES = (*RECORDS, "train", "evaluate")
 SECTIONS: dict[str, tuple[str, ...]] = {
     "queries": ("seed", "queries"),
     "instructions": ("instructions", "writer"),
-    "verifiers": ("verifiers", "writer"),
+    "verifiers": ("verifiers", "writer", "crosscheck.method"),
     "crosscheck": ("crosscheck",),
     "completions": ("completions", "policy"),
     "scores": ("scores",),
@@ -49,7 +50,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "train": ("train",),
     "evaluate": ("evaluate",),
 }
-"""What of the configuration each stage depends on."""
+"""What of the configuration each stage depends on: sections, or single keys of one."""
 
 HARMLESS = {"concurrency", "timeout_seconds", "retries", "base_url", "api_key_env", "device"}
 """Engine settings that do not change what is asked, so a resumed run may change them."""
@@ -77,6 +78,21 @@ class RunDirectory:
     def stages(self) -> Iterator[Stage[Any]]:
         """The record stages that have begun, in order."""
         yield from (self.stage(name) for name in RECORDS if self.folder(name).exists())
+
+    def round(self, number: int) -> RunDirectory:
+        """Where a round after the first is: a run directory inside this one, with whose stages 1 to 4 it begins."""
+        folder = self.path / f"round_{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in NAMES[:4]:
+            link = folder / self.folder(name).name
+            if not link.is_symlink():
+                link.symlink_to(Path("..") / link.name, target_is_directory=True)
+        return RunDirectory(folder)
+
+    def rounds(self) -> list[RunDirectory]:
+        """This directory, which is the first round, and the rounds after it."""
+        numbers = sorted(int(folder.name[6:]) for folder in self.path.glob("round_*") if folder.name[6:].isdecimal())
+        return [self, *(RunDirectory(self.path / f"round_{number}") for number in numbers)]
 
     @property
     def config_path(self) -> Path:
@@ -115,11 +131,16 @@ class RunDirectory:
             if not begun.exists():
                 continue
             for section in SECTIONS[name]:
-                for key, before, after in _differences(section, saved.get(section), now[section]):
+                for key, before, after in _differences(section, _at(saved, section), _at(now, section)):
                     raise InputError(
                         f"{key}: was {before!r} when {begun} began and is now {after!r}; put it back, delete {begun} "
                         "and the folders after it to make them again, or choose another --run."
                     )
+
+
+def _at(config: dict[str, Any], path: str) -> Any:
+    """The value at a path such as crosscheck.method; None where a config of another version has none."""
+    return reduce(lambda value, name: (value or {}).get(name), path.split("."), config)
 
 
 def _differences(key: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:

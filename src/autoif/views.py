@@ -48,7 +48,8 @@ def status(run: RunDirectory) -> Group:
             table.add_row(path.parent.name, "", "", "", "", "", f"{seconds:.0f}", "done")
     table.add_section()
     table.add_row("all", "", "", "", f"{totals[0]:,}", f"{totals[1]:,}", f"{totals[2]:.0f}", "")
-    return Group(table)
+    later = [f"Round {number}: autoif status {again.path}" for number, again in enumerate(run.rounds(), 1)][1:]
+    return Group(table, *map(Text, later))
 
 
 def _row(stats: Mapping[str, Any]) -> tuple[str, ...]:
@@ -134,14 +135,23 @@ def closing(run: RunDirectory, console: Console) -> None:
     if run.stage("pairs").done:
         for pair in islice(_spread(run), 3):
             console.print(_pair(pair))
+    rounds = run.rounds()
+    for number, again in enumerate(rounds, 1):
+        if len(rounds) > 1:
+            console.print(f"Round {number}", style="bold", highlight=False)
+        _outcome(again, console)
+    if run.saved()["config"]["writer"]["model"] == EMBEDDED:
+        console.print(STRONGER, highlight=False, soft_wrap=True)
+
+
+def _outcome(run: RunDirectory, console: Console) -> None:
+    """Before and after, and where the report is."""
     scores = run.folder("evaluate") / "scores.json"
     if scores.exists():
         heldout = json.loads(scores.read_text()).get("heldout")
         console.print(before_after(heldout) if heldout else "Nothing was held out.", highlight=False, soft_wrap=True)
     if run.report_path.exists():
         console.print(f"Report: {run.report_path}", highlight=False, soft_wrap=True)
-    if run.saved()["config"]["writer"]["model"] == EMBEDDED:
-        console.print(STRONGER, highlight=False, soft_wrap=True)
 
 
 def origins(run: RunDirectory) -> str:

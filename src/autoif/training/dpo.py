@@ -50,13 +50,15 @@ def train(
     pairs: Path,
     out: Path,
     *,
+    start: Path | None = None,
     funnel: Mapping[str, int] | None = None,
     progress: Progress = silent,
     save_seconds: float = 300.0,
 ) -> TrainSummary:
     """Trains the policy of `config` on a file of preference pairs; writes checkpoint, metrics.jsonl, figures to `out`.
 
-    `funnel` (records kept by stage) goes into the model card. The state is saved every `save_seconds` to `out/state`,
+    `start` is a checkpoint of an earlier round to go on from; the reference is then the one that `train.reference` says,
+    else the policy as it is. `funnel` (records kept by stage) goes into the model card. The state is saved every `save_seconds` to `out/state`,
     from where the same training goes on after an interruption; it is removed at the end.
 
     Raises InputError for a model that cannot be loaded or a malformed line of `pairs`, NothingToDoError when no pair
@@ -64,7 +66,8 @@ def train(
     """
     started = time.monotonic()
     _need_libraries()
-    model = config.train.model or config.policy.model
+    untrained = config.train.model or config.policy.model
+    model = str(start or untrained)
     state = _state_folder(config, model, pairs, out)
     left_out = LeftOut()
     with quiet():
@@ -86,7 +89,8 @@ def train(
             raise NothingToDoError(f"{pairs}: there is nothing to train on, no pairs{why}.")
         transformers.set_seed(config.seed)  # the adapter is drawn before the trainer sets it
         make = _packed_trainer if packed else _trl_trainer
-        trainer = make(policy, tokenizer, dataset, config, state, progress)
+        reference = untrained if start and config.train.reference == "start" else None
+        trainer = make(policy, reference, tokenizer, dataset, config, state, progress)
         log = MetricsCallback(out / "metrics.jsonl", progress)
         trainer.add_callback(log)
         trainer.add_callback(SaveCallback(state, save_seconds))
@@ -157,8 +161,15 @@ def _most_tokens(train: TrainConfig) -> int:
 
 
 def _packed_trainer(
-    policy: Any, tokenizer: Any, groups: Dataset, config: Config, state: Path, progress: Progress
+    policy: Any,
+    untrained: str | None,
+    tokenizer: Any,
+    groups: Dataset,
+    config: Config,
+    state: Path,
+    progress: Progress,
 ) -> PackedTrainer:
+    """The reference is the policy as it is, or the model `untrained`."""
     from transformers import TrainingArguments
 
     from autoif.training.packed_trainer import PackedTrainer, Reference, Steps
@@ -168,7 +179,9 @@ def _packed_trainer(
     arguments = TrainingArguments(**options)
     policy.to(arguments.device)
     reference = Reference(groups)
-    reference.compute(policy, _most_tokens(train), state / "reference.npy", progress)
+    model = _load(config, untrained)[0].to(arguments.device) if untrained else policy
+    reference.compute(model, _most_tokens(train), state / "reference.npy", progress)
+    del model
     if train.lora:
         from peft import get_peft_model
 
@@ -187,7 +200,13 @@ def _packed_trainer(
 
 
 def _trl_trainer(
-    policy: Any, tokenizer: Any, dataset: Dataset, config: Config, state: Path, progress: Progress
+    policy: Any,
+    untrained: str | None,
+    tokenizer: Any,
+    dataset: Dataset,
+    config: Config,
+    state: Path,
+    progress: Progress,
 ) -> PairTrainer:
     from trl.trainer.dpo_config import DPOConfig
 
@@ -208,6 +227,7 @@ def _trl_trainer(
     )
     return PairTrainer(
         model=policy,
+        ref_model=_load(config, untrained)[0] if untrained else None,
         args=arguments,
         processing_class=tokenizer,
         train_dataset=dataset,

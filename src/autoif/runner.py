@@ -1,0 +1,100 @@
+"""A run while it is being written: its directory, locked; its engine; what every stage does alike."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from autoif.config import Config, EngineConfig
+from autoif.engines import Engine, load_engine
+from autoif.policies import reference_engine, tuned_engine
+from autoif.progress import Meter, meter
+from autoif.records import Outcome
+from autoif.rundir import RunDirectory
+from autoif.sandbox import Sandbox
+from autoif.store import Journal, Sift, locked, open_journal
+from autoif.units import Units
+
+Work = Callable[[Units], Iterator[Outcome[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Which repetition of stages 5 to 9 this is, and the trainings before it; none before the first."""
+
+    number: int = 1
+    trained: tuple[Path, ...] = ()
+
+
+class Run:
+    """One run directory being written: its configuration, and the engine in memory (one at a time)."""
+
+    def __init__(self, config: Config, console: Console, round: Round) -> None:
+        assert config.run, "load_config fills this in"
+        self.config = config
+        self.console = console
+        self.round = round
+        self.directory = RunDirectory(Path(config.run))
+        self._engine: Engine | None = None
+        self._loaded: EngineConfig | None = None
+
+    def engine(self, wanted: EngineConfig) -> Engine:
+        """The engine of a role. Loading another model first frees the one before."""
+        if self._engine is None or self._loaded != wanted:
+            self.close()
+            self._engine, self._loaded = load_engine(wanted), wanted
+        return self._engine
+
+    def policy(self) -> Engine:
+        """The policy as it enters this round."""
+        trained = self.round.trained
+        return self.engine(tuned_engine(self.config, trained[-1]) if trained else reference_engine(self.config))
+
+    def sandbox(self) -> Sandbox:
+        wanted = self.config.sandbox.model_dump()
+        return Sandbox(**wanted | {"workers": wanted["workers"] or len(os.sched_getaffinity(0))})
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+        self._engine = self._loaded = None
+
+    def execute(self, name: str, units: Units, work: Work, total: int | None, sift: Sift[Any] | None = None) -> None:
+        """Runs one stage over the units that an earlier process did not finish, and seals it."""
+        journal = open_journal(self.directory.stage(name))
+        if journal is None:
+            return
+        todo = (unit for unit in units if unit[0] not in journal)
+        with meter(self.console, name, total, len(journal)) as shown:
+            _consume(work(todo), journal, shown)
+        stats = journal.seal(sift)
+        dropped = ", ".join(f"{count} {reason}" for reason, count in stats["dropped"].items())
+        told = f" (dropped: {dropped})" if dropped else ""
+        self.tell(f"{name}: {stats['in']:,} in, {stats['kept']:,} kept{told}")
+
+    def tell(self, line: str) -> None:
+        self.console.print(line, highlight=False, soft_wrap=True)
+
+
+def _consume(outcomes: Iterator[Outcome[Any]], journal: Journal[Any], shown: Meter) -> None:
+    for outcome in outcomes:
+        journal.append(outcome)
+        shown.add(kept=len(outcome.kept), dropped=len(outcome.dropped), tokens=outcome.usage.completion_tokens)
+
+
+@contextmanager
+def opened(config: Config, console: Console, round: Round = Round()) -> Iterator[Run]:
+    """Claims the run directory for this process and configuration."""
+    run = Run(config, console, round)
+    with locked(run.directory.path):
+        run.directory.claim(config)
+        try:
+            yield run
+        finally:
+            run.close()
