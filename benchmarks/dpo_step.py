@@ -117,17 +117,24 @@ def measure(shape: str, side: str, steps: int) -> tuple[float, float, float]:
 
 def make_trainer(rows: list[dict[str, list[int]]], side: str, batch: int, folder: Path) -> tuple[Any, Any]:
     """(model, trainer) as `train` makes them."""
-    from autoif.training import dpo
+    from datasets import Dataset
+
+    from autoif.training.arrow import write_groups, write_pairs
+    from autoif.training.groups import group_pairs
     from autoif.training.load import load_policy, use_cores
     from autoif.training.progress import silent
+    from autoif.training.trainers import Session, most_tokens, packed_trainer, trl_trainer
 
     use_cores()
     settings = {"batch_size": batch, "micro_batch_size": 2, "max_length": 512, "learning_rate": 1e-9, "beta": 0.1}
     config = parse_config({"policy": {"device": "cpu"}, "train": settings}, "benchmark")
     policy, tokenizer = load_policy(config.policy.model, "float32")
-    dataset = dpo._on_disk(rows, config, folder, packed=side == "packed")
-    make = dpo._packed_trainer if side == "packed" else dpo._trl_trainer
-    return policy, make(policy, tokenizer, dataset, config, folder, silent)
+    session, file = Session(config, policy, tokenizer, folder, silent), folder / "pairs.arrow"
+    if side == "packed":
+        write_groups(file, group_pairs(rows, batch, most_tokens(config.train)))
+        return policy, packed_trainer(session, Dataset.from_file(str(file)), None)
+    write_pairs(file, rows)
+    return policy, trl_trainer(session, Dataset.from_file(str(file)), None)
 
 
 def gradient_error() -> float:

@@ -27,8 +27,12 @@ DATA = [
 
 
 def autoif(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "autoif.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
+    return command("-m", "autoif.cli", *arguments, **options)
+
+
+def command(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=300, check=False, **options)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +139,22 @@ def test_a_second_round_goes_on_with_the_trained_policy(whole, config, tmp_path,
     shown = autoif("status", second)
     assert "05_completions" in shown.stdout
     assert f"autoif status {second}" in autoif("status", run).stdout.replace("\n", "")
+
+
+def test_several_processes_train_and_do_nothing_else(whole, config, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    for folder in ("08_train", "09_evaluate"):
+        shutil.rmtree(run / folder)
+    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]
+    launch += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0", "-m", "autoif.cli"]
+    done = command(*launch, "train", config, "--run", run)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("train: 2 steps") == 1
+    assert (run / "08_train" / "done").exists()
+    refused = command(*launch, "evaluate", config, "--run", run)
+    assert "run it as one process" in refused.stderr
+    assert not (run / "09_evaluate").exists()
 
 
 def test_stage_by_stage_is_the_same_as_all_at_once(whole, config, tmp_path):

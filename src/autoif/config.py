@@ -197,7 +197,16 @@ class LoraConfig(Section):
     """Dropout on the adapter's input."""
 
 
+class SftConfig(Section):
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-5
+    """Peak, after the warm-up."""
+    epochs: Annotated[float, Field(gt=0)] = 1.0
+    """Passes over the chosen completions, each once however many pairs it is in."""
+
+
 class TrainConfig(Section):
+    sft: SftConfig | None = None
+    """Fine-tune on the chosen completions first, in the first round (the paper's SFT, then DPO)."""
     beta: Annotated[float, Field(gt=0)] = 0.1
     """DPO's beta: how far the policy may move from the reference."""
     nll_weight: Annotated[float, Field(ge=0)] = 0.0
@@ -227,7 +236,7 @@ class TrainConfig(Section):
     model: str | None = None
     """The weights to train, when the policy is sampled from a server or another file of the same model."""
     reference: Literal["previous", "start"] = "previous"
-    """With rounds: what a round's policy is held close to, the policy it goes on from or that of the first round."""
+    """With rounds: what the policy is held close to, itself as a round begins or as it was before any training."""
 
     @model_validator(mode="after")
     def _whole_steps(self) -> TrainConfig:

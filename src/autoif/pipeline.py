@@ -24,7 +24,7 @@ from autoif.progress import meter
 from autoif.prompts import draw
 from autoif.records import Outcome, Query
 from autoif.report import write_report
-from autoif.runner import Round, Run, opened
+from autoif.runner import RANK, Round, Run, alone, opened
 from autoif.sources import read_source
 from autoif.store import write_atomically
 from autoif.training.load import load_policy
@@ -159,6 +159,8 @@ def train(run: Run) -> None:
             funnel=funnel,
             progress=shown.training,
         )
+    if RANK > 0:
+        return
     _mark_done(
         folder,
         {
@@ -175,6 +177,7 @@ def train(run: Run) -> None:
 
 def evaluate(run: Run) -> None:
     """Stage 9."""
+    alone("evaluate")
     folder = run.directory.folder("evaluate")
     if (folder / "done").exists():
         return

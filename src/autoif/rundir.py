@@ -7,7 +7,6 @@ import platform
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import reduce
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -140,7 +139,10 @@ class RunDirectory:
 
 def _at(config: dict[str, Any], path: str) -> Any:
     """The value at a path such as crosscheck.method; None where a config of another version has none."""
-    return reduce(lambda value, name: (value or {}).get(name), path.split("."), config)
+    value: Any = config
+    for name in path.split("."):
+        value = (value or {}).get(name)
+    return value
 
 
 def _differences(key: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from autoif.config import Config, EngineConfig
 from autoif.engines import Engine, load_engine
+from autoif.errors import InputError
 from autoif.policies import reference_engine, tuned_engine
 from autoif.progress import Meter, meter
 from autoif.records import Outcome
@@ -20,6 +21,9 @@ from autoif.rundir import RunDirectory
 from autoif.sandbox import Sandbox
 from autoif.store import Journal, Sift, locked, open_journal
 from autoif.units import Units
+
+RANK, PROCESSES = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
+"""Which process of `accelerate launch` this is, and of how many: only stage 8 knows how to share its work."""
 
 Work = Callable[[Units], Iterator[Outcome[Any]]]
 
@@ -67,6 +71,7 @@ class Run:
 
     def execute(self, name: str, units: Units, work: Work, total: int | None, sift: Sift[Any] | None = None) -> None:
         """Runs one stage over the units that an earlier process did not finish, and seals it."""
+        alone(name)
         journal = open_journal(self.directory.stage(name))
         if journal is None:
             return
@@ -88,9 +93,18 @@ def _consume(outcomes: Iterator[Outcome[Any]], journal: Journal[Any], shown: Met
         shown.add(kept=len(outcome.kept), dropped=len(outcome.dropped), tokens=outcome.usage.completion_tokens)
 
 
+def alone(name: str) -> None:
+    """Raises InputError in one of several processes."""
+    if PROCESSES > 1:
+        raise InputError(f"autoif {name}: run it as one process; only `autoif train` shares its work among several.")
+
+
 @contextmanager
 def opened(config: Config, console: Console, round: Round = Round()) -> Iterator[Run]:
-    """Claims the run directory for this process and configuration."""
+    """Claims the run directory for this process and configuration, or for the first of several."""
+    if RANK > 0:
+        yield Run(config, Console(quiet=True), round)
+        return
     run = Run(config, console, round)
     with locked(run.directory.path):
         run.directory.claim(config)

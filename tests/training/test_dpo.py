@@ -2,6 +2,9 @@
 
 import json
 import os
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -133,6 +136,47 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(tiny_llama: Path, p
         assert tensor.allclose(weights(resumed.checkpoint)[name], atol=1e-5), name
 
 
+@pytest.mark.parametrize("lora", [None, {"rank": 2}])
+def test_sft_comes_first_and_a_training_killed_after_it_goes_on_from_there(
+    tiny_llama: Path, pairs: Path, tmp_path: Path, lora: dict[str, int] | None
+) -> None:
+    with pairs.open("a") as file:  # the last prompt has a second pair with the same chosen completion
+        again = pair(FRUIT[-1]) | {"rejected": [{"role": "assistant", "content": "NO"}]}
+        file.write(json.dumps(again) + "\n")
+    settings = config(tiny_llama, sft={"learning_rate": 1e-2, "epochs": 2}, lora=lora)
+    whole = train(settings, pairs, tmp_path / "whole")
+    tuned = [json.loads(line) for line in (tmp_path / "whole" / "sft_metrics.jsonl").read_text().splitlines()]
+    assert len(tuned) == 4  # 8 completions, 4 a step, twice
+    assert tuned[-1]["loss"] < tuned[0]["loss"] - 0.2
+    first = logged(tmp_path / "whole")[0]
+    assert first["rewards/margins"] == pytest.approx(0, abs=1e-5)  # the reference is the fine-tuned policy
+    assert -first["logps/chosen"] < 0.97 * -logged_without_sft(tiny_llama, pairs, tmp_path)["logps/chosen"]
+    out = tmp_path / "interrupted"
+    for step in (3, 5):  # in the fine-tuning, and in the first step after it
+        with pytest.raises(Stop):
+            train(settings, pairs, out, progress=stop_after(step), save_seconds=0)
+    resumed = train(settings, pairs, out)
+    for name, tensor in weights(whole.checkpoint).items():
+        assert tensor.allclose(weights(resumed.checkpoint)[name], atol=1e-5), name
+
+
+def logged_without_sft(model: Path, pairs: Path, tmp_path: Path) -> dict[str, float]:
+    train(config(model, max_steps=1), pairs, tmp_path / "plain")
+    return logged(tmp_path / "plain")[0]
+
+
+def stop_after(calls: int) -> Callable[..., None]:
+    """Stops at the so manieth step of all trainings together."""
+    seen = []
+
+    def progress(now: int, steps: int, metrics: Mapping[str, float]) -> None:
+        seen.append(now)
+        if sum(map(bool, seen)) == calls:
+            raise Stop
+
+    return progress
+
+
 def test_another_config_does_not_go_on_from_the_old_state(tiny_llama: Path, pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(Stop):
@@ -251,3 +295,44 @@ def test_a_training_that_diverges_says_so(tiny_llama: Path, pairs: Path, tmp_pat
 def test_the_libraries_bars_are_back_afterwards(tiny_llama: Path, pairs: Path, tmp_path: Path) -> None:
     train(config(tiny_llama, max_steps=1), pairs, tmp_path / "out")
     assert "TQDM_DISABLE" not in os.environ
+
+
+PROCESS = """
+import json, sys
+from pathlib import Path
+from autoif.config_file import parse_config
+from autoif.training import train
+settings, pairs, out = sys.argv[1:]
+train(parse_config(json.loads(settings), "test"), Path(pairs), Path(out))
+"""
+
+
+@pytest.mark.parametrize("more", [{}, {"sft": {"learning_rate": 1e-2}, "nll_weight": 0.5}])
+def test_two_processes_train_the_same_policy_as_one(
+    tiny_llama: Path, pairs: Path, tmp_path: Path, more: dict[str, Any]
+) -> None:
+    """By accelerate and gloo. Of three steps over nine prompts the last has less work than there are processes."""
+    with pairs.open("a") as file:
+        file.write(json.dumps(pair("quince")) + "\n")
+    settings = config(tiny_llama, learning_rate=1e-3, micro_batch_size=1, **more)
+    whole = train(settings, pairs, tmp_path / "one")
+    script = tmp_path / "process.py"
+    script.write_text(PROCESS)
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]
+    launch += ["--mixed_precision=no", "--dynamo_backend=no", f"--main_process_port={free_port()}", str(script)]
+    arguments = [json.dumps(settings.model_dump(mode="json")), str(pairs), str(tmp_path / "two")]
+    done = subprocess.run([*launch, *arguments], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    both = [logged(tmp_path / name) for name in ("one", "two")]
+    assert len(both[0]) == len(both[1]) == whole.steps
+    for one, two in zip(*both, strict=True):
+        for name in ("loss", "nll", "rewards/margins", "kl", "num_tokens", "learning_rate"):
+            assert two[name] == pytest.approx(one[name], rel=1e-3, abs=1e-5), name
+    for name, tensor in weights(whole.checkpoint).items():
+        assert tensor.allclose(weights(tmp_path / "two" / "checkpoint")[name], atol=1e-4), name
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -11,28 +13,19 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 import torch
-from datasets import Dataset, Features, Value
-from datasets import Sequence as List
+from accelerate import PartialState
+from accelerate.utils import reduce
+from datasets import Dataset
 from torch import Tensor
 from transformers import Trainer
 from transformers.trainer_callback import PrinterCallback
 
+from autoif.prompts import draw
+from autoif.training.arrow import as_group
 from autoif.training.groups import Group, deal, rows
 from autoif.training.loss import dpo_loss
 from autoif.training.packed import Packed, completion_logps, pack, prepared
 from autoif.training.progress import Progress
-
-IDS = List(Value("int32"))
-COLUMNS = Features({"prompt": IDS, "completions": List(IDS), "chosen": IDS, "rejected": IDS})
-
-
-def as_row(group: Group) -> dict[str, Any]:
-    chosen, rejected = zip(*group.pairs, strict=True)
-    return {"prompt": group.prompt, "completions": group.completions, "chosen": chosen, "rejected": rejected}
-
-
-def as_group(row: dict[str, Any]) -> Group:
-    return Group(row["prompt"], row["completions"], list(zip(row["chosen"], row["rejected"], strict=True)))
 
 
 def counts(groups: Dataset, column: str) -> list[int]:
@@ -54,40 +47,78 @@ class Reference:
         return torch.from_numpy(self.logps[self.starts[index] : self.starts[index + 1]])
 
     def compute(self, model: Any, most_tokens: int, file: Path, progress: Progress) -> None:
-        """Reads the file of an earlier process, or runs the model over all groups."""
+        """Reads the file of an earlier run, or runs the model over all groups, every process over its share."""
+        processes = PartialState()
+        processes.wait_for_everyone()  # all see the file, or none
         if file.exists():
             self.logps = np.load(file)
             return
-        groups = map(as_group, self.groups)
         pairs, done, start = sum(counts(self.groups, "chosen")), 0, 0
         model.eval()
         with torch.no_grad(), prepared(model):
-            for row in rows(groups, most_tokens):
-                logps = completion_logps(model, pack(row, model.device))
-                self.logps[start : start + len(logps)] = logps.float().cpu()
-                start += len(logps)
+            for number, row in enumerate(rows(map(as_group, self.groups), most_tokens)):
+                end = start + sum(len(group.completions) for group in row)
+                if number % processes.num_processes == processes.process_index:
+                    self.logps[start:end] = completion_logps(model, pack(row, model.device)).float().cpu()
+                start = end
                 done += sum(len(group.pairs) for group in row)
                 progress(0, 0, {"reference_pairs": done, "pairs": pairs})
-        partial = file.with_suffix(".partial.npy")
-        np.save(partial, self.logps)
-        partial.replace(file)
+        self.logps = reduce(torch.from_numpy(self.logps).to(model.device)).cpu().numpy()
+        if processes.is_main_process:
+            partial = file.with_suffix(".partial.npy")
+            np.save(partial, self.logps)
+            partial.replace(file)
 
 
-class Steps(torch.utils.data.Dataset[list[int]]):
-    """One item is one optimiser step: the indices of its groups."""
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one process does of an optimiser step. `indices`: its groups; `step`: those of all processes."""
 
-    def __init__(self, groups: Dataset, batch_size: int, seed: int) -> None:
+    indices: list[int]
+    step: list[int]
+
+
+class Steps(torch.utils.data.Dataset[Share]):
+    """The shares of all processes in the first step, then in the second, and so on."""
+
+    def __init__(self, groups: Dataset, batch_size: int, seed: int, processes: int) -> None:
         self.steps = deal(counts(groups, "chosen"), batch_size, seed)
+        self.processes = processes
+
+    def __len__(self) -> int:
+        return len(self.steps) * self.processes
+
+    def __getitem__(self, index: int) -> Share:
+        number, process = divmod(index, self.processes)
+        step = self.steps[number]
+        return Share(step[process :: self.processes], step)
+
+
+class InStep(torch.utils.data.Sampler[int]):
+    """Steps in another random order in every epoch, each with the shares of all processes side by side."""
+
+    def __init__(self, steps: Steps, seed: int) -> None:
+        self.steps, self.seed, self.epoch = steps, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by accelerate."""
+        self.epoch = epoch
 
     def __len__(self) -> int:
         return len(self.steps)
 
-    def __getitem__(self, index: int) -> list[int]:
-        return self.steps[index]
+    def __iter__(self) -> Iterator[int]:
+        order = list(range(len(self.steps.steps)))
+        random.Random(draw(self.seed, "epoch", self.epoch)).shuffle(order)
+        processes = self.steps.processes
+        return (step * processes + process for step in order for process in range(processes))
 
 
 class PackedTrainer(Trainer):
-    """The Trainer of transformers with a step of our own; `beta` and `nll_weight` are those of the config."""
+    """The Trainer of transformers with a step of our own; `beta` and `nll_weight` are those of the config.
+
+    A step is the same on any number of processes: each computes its share of the groups, and gradients are averaged.
+    """
 
     def __init__(
         self, *, reference: Reference, beta: float, nll_weight: float, most_tokens: int, **options: Any
@@ -95,17 +126,26 @@ class PackedTrainer(Trainer):
         self._reference = reference
         self._beta, self._nll_weight, self._most_tokens = beta, nll_weight, most_tokens
         self._told: dict[str, float] = {}
-        self._tokens = 0
-        super().__init__(data_collator=lambda items: {"groups": items[0]}, **options)
+        self._tokens = 0.0
+        super().__init__(data_collator=lambda shares: {"share": shares[0]}, **options)
         self.remove_callback(PrinterCallback)
 
+    def _get_train_sampler(self, train_dataset: Any = None) -> InStep:
+        steps: Any = self.train_dataset
+        return InStep(steps, self.args.seed)
+
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
-        """Forward and backward passes over the groups of one step. The loss is a mean over its pairs."""
+        """Forward and backward passes over this process's groups of one step. The loss is a mean over the step's pairs.
+
+        A process whose share is empty computes another's group for nothing: all must take part in the averaging.
+        """
         model.train()
-        indices = inputs["groups"]
+        share: Share = inputs["share"]
+        indices = share.indices or share.step[:1]
         groups = [as_group(self._reference.groups[index]) for index in indices]
         refs = {id(group): self._reference.of(index) for group, index in zip(groups, indices, strict=True)}
-        self._tally = _Tally(groups, self._beta, self._nll_weight)
+        tally = _Tally((as_group(self._reference.groups[i]) for i in share.step), self._beta, self._nll_weight)
+        scale = self.args.world_size if share.indices else 0
         packed_rows = list(rows(groups, self._most_tokens))
         for number, row in enumerate(packed_rows):
             packed = pack(row, self.args.device)
@@ -115,26 +155,41 @@ class PackedTrainer(Trainer):
                 with self.compute_loss_context_manager():
                     logps = completion_logps(model, packed)
                 reference = torch.cat([refs[id(group)] for group in row]).to(logps.device)
-                self.accelerator.backward(self._tally.add(row, packed, logps, reference))
-        self._tokens += self._tally.tokens
-        self._told = self._tally.metrics() | {"num_tokens": float(self._tokens)}
-        return torch.tensor(self._tally.loss, device=self.args.device)
+                self.accelerator.backward(tally.add(row, packed, logps, reference) * scale)
+        sums = reduce(torch.tensor(tally.sums, device=self.args.device) * bool(share.indices))
+        self._told = tally.metrics(sums.tolist())
+        self._tokens += self._told.pop("tokens")
+        self._told["num_tokens"] = self._tokens
+        return torch.tensor(self._told.pop("loss"), device=self.args.device)
 
     def log(self, logs: dict[str, float], *more: Any, **options: Any) -> None:
         super().log(logs | self._told if "loss" in logs else logs, *more, **options)
 
 
-class _Tally:
-    """The loss of one step, row by row, and what is told of it."""
+SUMS = (
+    "loss",
+    "nll",
+    "rewards/chosen",
+    "rewards/rejected",
+    "rewards/accuracies",
+    "logps/chosen",
+    "logps/rejected",
+    "kl",
+    "tokens",
+    "completions",
+)
 
-    def __init__(self, groups: Sequence[Group], beta: float, nll_weight: float) -> None:
+
+class _Tally:
+    """The loss of one step, row by row, and what is told of it. `step`: the groups of all processes."""
+
+    def __init__(self, step: Iterable[Group], beta: float, nll_weight: float) -> None:
         self.beta, self.nll_weight = beta, nll_weight
-        self.pairs = sum(len(group.pairs) for group in groups)
-        self.chosen_tokens = sum(len(group.completions[c]) for group in groups for c, _ in group.pairs)
-        self.loss = 0.0
-        self.tokens = 0
-        self.completions = 0
-        self.sums: dict[str, float] = {}
+        self.pairs = self.chosen_tokens = 0
+        for group in step:
+            self.pairs += len(group.pairs)
+            self.chosen_tokens += sum(len(group.completions[c]) for c, _ in group.pairs)
+        self.sums = [0.0] * len(SUMS)
 
     def add(self, row: Sequence[Group], packed: Packed, logps: Tensor, reference: Tensor) -> Tensor:
         """The row's share of the loss: DPO as a mean over the step's pairs, NLL as a mean over their chosen tokens."""
@@ -144,27 +199,27 @@ class _Tally:
         losses = dpo_loss(logps[chosen], logps[rejected], reference[chosen], reference[rejected], self.beta)
         nll = -logps[chosen].sum() / self.chosen_tokens
         loss = losses.sum() / self.pairs + self.nll_weight * nll
-        self.loss += loss.item()
-        self.tokens += packed.ids.numel()
-        self.completions += len(logps)
-        self._sum(logps.detach(), reference, chosen, rejected, nll.item())
+        rewards = self.beta * (logps.detach() - reference)
+        found = (
+            loss.item(),
+            nll.item(),
+            rewards[chosen].sum().item(),
+            rewards[rejected].sum().item(),
+            (rewards[chosen] > rewards[rejected]).sum().item(),
+            logps[chosen].sum().item(),
+            logps[rejected].sum().item(),
+            (reference - logps).sum().item(),
+            packed.ids.numel(),
+            len(logps),
+        )
+        self.sums = [before + value for before, value in zip(self.sums, found, strict=True)]
         return loss
 
-    def _sum(self, logps: Tensor, reference: Tensor, chosen: Tensor, rejected: Tensor, nll: float) -> None:
-        rewards = self.beta * (logps - reference)
-        found = {
-            "nll": nll * self.pairs,
-            "rewards/chosen": rewards[chosen].sum().item(),
-            "rewards/rejected": rewards[rejected].sum().item(),
-            "rewards/accuracies": (rewards[chosen] > rewards[rejected]).sum().item(),
-            "logps/chosen": logps[chosen].sum().item(),
-            "logps/rejected": logps[rejected].sum().item(),
-            "kl": (reference - logps).sum().item(),
-        }
-        self.sums = {name: self.sums.get(name, 0.0) + value for name, value in found.items()}
-
-    def metrics(self) -> dict[str, float]:
-        """Means over the pairs; `kl` is one over the completions, samples of the reference: KL(reference || policy)."""
-        means = {name: value / self.pairs for name, value in self.sums.items() if name != "kl"}
-        means["rewards/margins"] = means["rewards/chosen"] - means["rewards/rejected"]
-        return means | {"kl": self.sums["kl"] / self.completions}
+    def metrics(self, sums: Sequence[float]) -> dict[str, float]:
+        """Of the sums of all processes: means over the pairs. `kl` is a mean over the completions, which are samples of
+        the reference: an estimate of KL(reference || policy), in nats a completion."""
+        told = dict(zip(SUMS, sums, strict=True))
+        told["kl"] /= told.pop("completions")
+        for name in SUMS[2:7]:
+            told[name] /= self.pairs
+        return told | {"rewards/margins": told["rewards/chosen"] - told["rewards/rejected"]}

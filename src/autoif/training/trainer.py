@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from datasets import Dataset, Features, Sequence, Value
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+from datasets import Dataset
 from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
@@ -18,7 +20,6 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
 from autoif.errors import AutoIFError
 from autoif.training.progress import Progress
 
-COLUMNS = Features({name: Sequence(Value("int32")) for name in ("prompt_ids", "chosen_ids", "rejected_ids")})
 WHOLE = "whole"
 """Marks a saved state as completely written."""
 
@@ -68,19 +69,21 @@ class MetricsCallback(TrainerCallback):
         self.last: dict[str, float] = {}
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        _keep_steps(self._file, state.global_step)
-        self._lines = self._file.open("a", encoding="utf-8")
+        if state.is_world_process_zero:
+            _keep_steps(self._file, state.global_step)
+            self._lines = self._file.open("a", encoding="utf-8")
         self._tokens, self._clock = 0.0, time.monotonic()
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
         logs = more["logs"]
-        if "loss" not in logs or self._lines is None:  # the summary at the end
+        if "loss" not in logs:  # the summary at the end
             return
         if not math.isfinite(logs["loss"]):
             raise AutoIFError(f"The training diverged at step {state.global_step}: lower train.learning_rate.")
         self.last = metrics = {"step": state.global_step, **logs, "tokens_per_second": self._rate(logs["num_tokens"])}
-        self._lines.write(json.dumps(metrics) + "\n")
-        self._lines.flush()
+        if self._lines is not None:
+            self._lines.write(json.dumps(metrics) + "\n")
+            self._lines.flush()
         self._progress(state.global_step, state.max_steps, metrics)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -96,23 +99,37 @@ class MetricsCallback(TrainerCallback):
 
 
 class SaveCallback(TrainerCallback):
-    """Saves the state of the training every so many seconds, and marks what is completely written."""
+    """Saves the state of the training every so many seconds, and marks what is completely written.
 
-    def __init__(self, folder: Path, seconds: float) -> None:
+    The main process's clock decides for all. `save_last`: at the end as well.
+    """
+
+    def __init__(self, folder: Path, seconds: float, save_last: bool) -> None:
         self._folder = folder
         self._seconds = seconds
+        self._save_last = save_last
         self._clock = time.monotonic()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        control.should_save = time.monotonic() - self._clock >= self._seconds and state.global_step < state.max_steps
+        if state.global_step == state.max_steps:
+            control.should_save = self._save_last
+        else:
+            due = [time.monotonic() - self._clock >= self._seconds]
+            control.should_save = broadcast_object_list(due)[0] if args.world_size > 1 else due[0]
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        PartialState().wait_for_everyone()  # every process has written its part
         (self._folder / f"checkpoint-{state.global_step}" / WHOLE).touch()
         self._clock = time.monotonic()
 
 
 def saved_state(work: Path) -> str | None:
     """The newest completely written state in `work`; half-written ones are removed."""
+    with PartialState().main_process_first():
+        return _saved_state(work)
+
+
+def _saved_state(work: Path) -> str | None:
     states = sorted(work.glob("checkpoint-*"), key=lambda state: int(state.name.split("-")[1]))
     whole = [state for state in states if (state / WHOLE).exists()]
     for state in states:
