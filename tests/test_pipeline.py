@@ -146,11 +146,11 @@ def test_several_processes_train_and_do_nothing_else(whole, config, tmp_path):
     shutil.copytree(whole, run)
     for folder in ("08_train", "09_evaluate"):
         shutil.rmtree(run / folder)
-    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]
+    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"]
     launch += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0", "-m", "autoif.cli"]
     done = command(*launch, "train", config, "--run", run)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("train: 2 steps") == 1
+    assert done.stdout.count("train: 2 steps") == 1, done.stdout
     assert (run / "08_train" / "done").exists()
     refused = command(*launch, "evaluate", config, "--run", run)
     assert "run it as one process" in refused.stderr

@@ -148,9 +148,9 @@ class CrosscheckConfig(Section):
 
 
 class CompletionsConfig(Section):
-    per_instruction: Positive = 32
+    per_instruction: Positive = 48
     """Samples of the policy for each query + instruction, at most."""
-    wave: Positive | None = 4
+    wave: Positive | None = 5
     """Samples asked for at a time; verifiers decide after each wave whether more are worth it. null: all at once."""
     min_contrast: Share = 0.2
     """With waves: stop once answers that most verifiers pass, or that none does, seem rarer than this; 0: never."""

@@ -298,38 +298,46 @@ def test_the_libraries_bars_are_back_afterwards(tiny_llama: Path, pairs: Path, t
 
 
 PROCESS = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 from autoif.config_file import parse_config
 from autoif.training import train
 settings, pairs, out = sys.argv[1:]
 train(parse_config(json.loads(settings), "test"), Path(pairs), Path(out))
+import torch.distributed as run
+Path(out, f"process_{os.environ['RANK']}").write_text(f"{run.get_backend()} {run.get_world_size()}")
 """
 
 
-@pytest.mark.parametrize("more", [{}, {"sft": {"learning_rate": 1e-2}, "nll_weight": 0.5}])
+@pytest.mark.parametrize("sft", [None, {"learning_rate": 1e-3}])
 def test_two_processes_train_the_same_policy_as_one(
-    tiny_llama: Path, pairs: Path, tmp_path: Path, more: dict[str, Any]
+    tiny_llama: Path, pairs: Path, tmp_path: Path, sft: dict[str, float] | None
 ) -> None:
-    """By accelerate and gloo. Of three steps over nine prompts the last has less work than there are processes."""
+    """By accelerate and gloo. Of three steps over nine prompts the last has less work than there are processes.
+
+    TRL, which does the SFT, fills such a step up with repetitions, so after it all is a little different.
+    """
     with pairs.open("a") as file:
         file.write(json.dumps(pair("quince")) + "\n")
-    settings = config(tiny_llama, learning_rate=1e-3, micro_batch_size=1, **more)
+    settings = config(tiny_llama, learning_rate=1e-3, micro_batch_size=1, nll_weight=0.5, sft=sft)
     whole = train(settings, pairs, tmp_path / "one")
     script = tmp_path / "process.py"
     script.write_text(PROCESS)
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]
+    launch = ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"]
     launch += ["--mixed_precision=no", "--dynamo_backend=no", f"--main_process_port={free_port()}", str(script)]
     arguments = [json.dumps(settings.model_dump(mode="json")), str(pairs), str(tmp_path / "two")]
-    done = subprocess.run([*launch, *arguments], capture_output=True, text=True, timeout=300, check=False)
+    command = [sys.executable, "-m", *launch, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
+    assert [(tmp_path / "two" / f"process_{rank}").read_text() for rank in (0, 1)] == ["gloo 2", "gloo 2"]
     both = [logged(tmp_path / name) for name in ("one", "two")]
     assert len(both[0]) == len(both[1]) == whole.steps
     for one, two in zip(*both, strict=True):
-        for name in ("loss", "nll", "rewards/margins", "kl", "num_tokens", "learning_rate"):
-            assert two[name] == pytest.approx(one[name], rel=1e-3, abs=1e-5), name
+        assert two["num_tokens"] == one["num_tokens"]
+        for name in ("loss", "nll", "logps/rejected"):
+            assert two[name] == pytest.approx(one[name], rel=0.05 if sft else 1e-4), name
     for name, tensor in weights(whole.checkpoint).items():
-        assert tensor.allclose(weights(tmp_path / "two" / "checkpoint")[name], atol=1e-4), name
+        assert tensor.allclose(weights(tmp_path / "two" / "checkpoint")[name], atol=1e-2 if sft else 1e-5), name
 
 
 def free_port() -> int:

@@ -18,7 +18,7 @@ from autoif.errors import EngineUnavailableError, InputError, MissingExtraError,
 from autoif.training.checkpoint import save_checkpoint
 from autoif.training.curves import draw_curves
 from autoif.training.groups import group_pairs
-from autoif.training.load import load_policy, use_cores
+from autoif.training.load import load_policy, on_cpu, use_cores
 from autoif.training.pairs import LeftOut, digest, encode_pairs
 from autoif.training.progress import Progress, quiet, silent
 from autoif.training.trainers import Session, most_tokens, packed_trainer, sft_trainer, trl_trainer, with_adapter
@@ -73,7 +73,7 @@ def train(
         from autoif.training.packed import prepared, supports
         from autoif.training.packed_trainer import counts
 
-        processes = PartialState(cpu=config.policy.device == "cpu")
+        processes = PartialState(cpu=on_cpu(config.policy.device))
         policy, tokenizer = _load(config, model)
         packed = supports(policy)
         left_out = LeftOut()

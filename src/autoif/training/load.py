@@ -44,6 +44,13 @@ def _make_plain(policy: Any) -> None:
     del policy.config.quantization_config
 
 
+def on_cpu(device: str) -> bool:
+    """Whether `policy.device` means the CPU here: it says so, or there is nothing else."""
+    import torch
+
+    return device == "cpu" or not torch.accelerator.is_available()
+
+
 def use_cores() -> None:
     """Has torch use the cores this process may use, and no more.
 

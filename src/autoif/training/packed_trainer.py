@@ -63,7 +63,7 @@ class Reference:
                 start = end
                 done += sum(len(group.pairs) for group in row)
                 progress(0, 0, {"reference_pairs": done, "pairs": pairs})
-        self.logps = reduce(torch.from_numpy(self.logps).to(model.device)).cpu().numpy()
+        self.logps = reduce(torch.from_numpy(self.logps).to(model.device), "sum").cpu().numpy()
         if processes.is_main_process:
             partial = file.with_suffix(".partial.npy")
             np.save(partial, self.logps)
@@ -156,7 +156,7 @@ class PackedTrainer(Trainer):
                     logps = completion_logps(model, packed)
                 reference = torch.cat([refs[id(group)] for group in row]).to(logps.device)
                 self.accelerator.backward(tally.add(row, packed, logps, reference) * scale)
-        sums = reduce(torch.tensor(tally.sums, device=self.args.device) * bool(share.indices))
+        sums = reduce(torch.tensor(tally.sums, device=self.args.device) * bool(share.indices), "sum")
         self._told = tally.metrics(sums.tolist())
         self._tokens += self._told.pop("tokens")
         self._told["num_tokens"] = self._tokens

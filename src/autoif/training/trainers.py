@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from autoif.config import Config as RunConfig
 from autoif.config import LoraConfig, TrainConfig
 from autoif.errors import InputError
+from autoif.training.load import on_cpu
 from autoif.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _arguments(session: Session) -> dict[str, Any]:
         "warmup_steps": min(train.warmup, 0.9999),  # 1 would be one step, less than 1 is a share
         "bf16": train.dtype == "bfloat16",
         "gradient_checkpointing": train.gradient_checkpointing,
-        "use_cpu": config.policy.device == "cpu",
+        "use_cpu": on_cpu(config.policy.device),
         "seed": config.seed,
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
