@@ -344,3 +344,14 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+@pytest.mark.parametrize(("gpu", "peak"), [("NVIDIA H200", 989e12), ("NVIDIA L40S", 362e12), ("NVIDIA L4", 121e12)])
+def test_the_full_rate_of_a_gpu(monkeypatch: pytest.MonkeyPatch, gpu: str, peak: float) -> None:
+    import torch
+
+    from autoif.training.trainer import full_rate
+
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: gpu)
+    assert full_rate(10**9, torch.device("cuda", 0)) == pytest.approx(peak / 6e9)
+    assert full_rate(10**9, torch.device("cpu")) == 0

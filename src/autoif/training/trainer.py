@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
+import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset
@@ -22,6 +23,9 @@ from autoif.training.progress import Progress
 
 WHOLE = "whole"
 """Marks a saved state as completely written."""
+
+PEAKS = {"B200": 2250, "H200": 989, "H100": 989, "A100": 312, "L40S": 362, "L4": 121, "RTX 4090": 165}
+"""Dense bfloat16 TFLOP/s of GPUs by a part of their name, from NVIDIA's data sheets."""
 
 
 class PairTrainer(DPOTrainer):
@@ -68,11 +72,14 @@ class MetricsCallback(TrainerCallback):
         self._lines: TextIO | None = None
         self.last: dict[str, float] = {}
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any
+    ) -> None:
         if state.is_world_process_zero:
             _keep_steps(self._file, state.global_step)
             self._lines = self._file.open("a", encoding="utf-8")
         self._tokens, self._clock = 0.0, time.monotonic()
+        self._full_rate = full_rate(_["model"].num_parameters(), args.device) * args.world_size
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
         logs = more["logs"]
@@ -80,7 +87,10 @@ class MetricsCallback(TrainerCallback):
             return
         if not math.isfinite(logs["loss"]):
             raise AutoIFError(f"The training diverged at step {state.global_step}: lower train.learning_rate.")
-        self.last = metrics = {"step": state.global_step, **logs, "tokens_per_second": self._rate(logs["num_tokens"])}
+        rate = self._rate(logs["num_tokens"])
+        self.last = metrics = {"step": state.global_step, **logs, "tokens_per_second": rate}
+        if self._full_rate:
+            metrics["mfu"] = round(rate / self._full_rate, 4)
         if self._lines is not None:
             self._lines.write(json.dumps(metrics) + "\n")
             self._lines.flush()
@@ -96,6 +106,18 @@ class MetricsCallback(TrainerCallback):
         rate = (tokens - self._tokens) / max(now - self._clock, 1e-9)
         self._tokens, self._clock = tokens, now
         return round(rate, 1)
+
+
+def full_rate(parameters: int, device: torch.device) -> float:
+    """Tokens per second of training at a GPU's peak: 6 FLOP for each weight and token (arXiv 2001.08361, section 2.1).
+
+    0 on a CPU, and on a GPU whose peak is not known here. The share of it that is reached is the MFU.
+    """
+    if device.type != "cuda":
+        return 0.0
+    name = torch.cuda.get_device_name(device)
+    peak = next((peak for part, peak in PEAKS.items() if part in name), 0)
+    return peak * 1e12 / (6 * parameters)
 
 
 class SaveCallback(TrainerCallback):
