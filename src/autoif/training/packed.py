@@ -93,7 +93,7 @@ def prepared(model: Any) -> Iterator[None]:
     """The model with packed attention, and a head that returns the targets' log-probabilities in place of logits."""
     head, before = model.get_output_embeddings(), model.config._attn_implementation
     model.set_attn_implementation(ATTENTION)
-    head.forward = partial(_target_logps, head)
+    head.forward, head.targets = partial(_target_logps, head), None
     try:
         yield
     finally:

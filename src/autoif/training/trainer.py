@@ -72,14 +72,12 @@ class MetricsCallback(TrainerCallback):
         self._lines: TextIO | None = None
         self.last: dict[str, float] = {}
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any
-    ) -> None:
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **on: Any) -> None:
         if state.is_world_process_zero:
             _keep_steps(self._file, state.global_step)
             self._lines = self._file.open("a", encoding="utf-8")
         self._tokens, self._clock = 0.0, time.monotonic()
-        self._full_rate = full_rate(_["model"].num_parameters(), args.device) * args.world_size
+        self._full_rate = full_rate(on["model"].num_parameters(), args.device) * args.world_size
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
         logs = more["logs"]

@@ -163,6 +163,7 @@ def _arguments(session: Session) -> dict[str, Any]:
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
         "dataloader_pin_memory": False,
+        "ddp_find_unused_parameters": False,
         "save_strategy": "no",  # SaveCallback saves by the clock
         "save_total_limit": 1,
         "report_to": list(train.report_to) or "none",
