@@ -262,7 +262,7 @@ def test_status_show_and_export(whole, tmp_path):
         assert shown.returncode == 0, shown.stderr
         assert id in shown.stdout
     assert autoif("show", whole, "ffffffffffff").returncode == 2
-    for name in ("trl", "llama-factory", "axolotl", "openrlhf", "sft"):
+    for name in ("trl", "llama-factory", "axolotl", "openrlhf", "sft", "rewards", "verl", "open-instruct"):
         target = tmp_path / f"{name}.jsonl"
         assert autoif("export", whole, "--format", name, "--to", target).returncode == 0
         assert all(json.loads(line) for line in target.read_text().splitlines())

@@ -239,12 +239,16 @@ def verify(file: Path, sandbox: str) -> None:
     "--format",
     "name",
     required=True,
-    type=click.Choice(["trl", "llama-factory", "axolotl", "openrlhf", "sft"]),
-    help="The trainer that will read it.",
+    type=click.Choice(["trl", "llama-factory", "axolotl", "openrlhf", "sft", "rewards", "verl", "open-instruct"]),
+    help="The trainer that will read it; rewards: TRL's GRPO.",
 )
 @click.option("--to", "target", type=click.Path(path_type=Path), help="The file; RUN/export/FORMAT.jsonl if not given.")
 def export(run_directory: Path, name: str, target: Path | None) -> None:
-    """Write the pairs of a run for another trainer, as JSON lines."""
+    """Write what a run made for another trainer, as JSON lines.
+
+    trl, llama-factory, axolotl, openrlhf: preference pairs. sft: chosen answers. rewards, verl, open-instruct: prompts
+    with the verifiers of their instruction, for training on verifiable rewards. Held-out instructions are left out.
+    """
     from autoif.export import export as write
 
     path, rows = write(_run_directory(run_directory), name, target)

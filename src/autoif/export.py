@@ -1,4 +1,4 @@
-"""The pairs of a run in the formats of other trainers."""
+"""What a run made in the formats of other trainers: its pairs, or its verified instructions with their verifiers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from autoif.records import PreferencePair
+from autoif.contamination import Contamination
+from autoif.prompts import user, user_prompt
+from autoif.records import Message, PreferencePair, Query, VerifiedInstruction
 from autoif.rundir import RunDirectory
 from autoif.store import write_atomically
 
@@ -51,6 +53,45 @@ FORMATS: dict[str, Callable[[PreferencePair], Row]] = {
     "sft": sft,
 }
 
+
+def rewards(verified: VerifiedInstruction, query: Query) -> Row:
+    """A prompt with its verifiers, as `autoif.rewards.verifier_reward` and TRL's GRPOTrainer take it."""
+    return {
+        "prompt": _asked(verified, query),
+        "verifiers": _sources(verified),
+        "confidence": verified.confidence,
+        "instruction_id": verified.id,
+    }
+
+
+def verl(verified: VerifiedInstruction, query: Query) -> Row:
+    """verl's RLHFDataset; `autoif.rewards.compute_score` reads the ground truth."""
+    return {
+        "data_source": "autoif",
+        "prompt": _asked(verified, query),
+        "ability": "instruction_following",
+        "reward_model": {"style": "rule", "ground_truth": json.dumps(_sources(verified))},
+        "extra_info": {"split": "train", "instruction_id": verified.id, "confidence": verified.confidence},
+    }
+
+
+def open_instruct(verified: VerifiedInstruction, query: Query) -> Row:
+    """open-instruct's RLVR data: `dataset` names the verifier function that is given the ground truth."""
+    return {
+        "messages": _asked(verified, query),
+        "ground_truth": json.dumps(_sources(verified)),
+        "dataset": "autoif",
+        "confidence": verified.confidence,
+        "instruction_id": verified.id,
+    }
+
+
+REWARD_FORMATS: dict[str, Callable[[VerifiedInstruction, Query], Row]] = {
+    "rewards": rewards,
+    "verl": verl,
+    "open-instruct": open_instruct,
+}
+
 LLAMA_FACTORY_INFO: Row = {
     "ranking": True,
     "formatting": "sharegpt",
@@ -60,22 +101,40 @@ LLAMA_FACTORY_INFO: Row = {
 
 
 def export(run: RunDirectory, name: str, target: Path | None = None) -> tuple[Path, int]:
-    """Writes the run's pairs as JSON lines, by default to RUN/export/NAME.jsonl; returns the file and its rows.
+    """Writes the run's rows in a format as JSON lines, by default to RUN/export/NAME.jsonl.
 
-    Raises InputError when the run has no finished pairs.
+    Returns the file and the number of rows. Raises InputError when the stage that they come from is not finished.
     """
-    pairs: Iterable[PreferencePair] = run.finished("pairs")
+    rows = _reward_rows(run, name) if name in REWARD_FORMATS else _pair_rows(run, name)
     target = target or run.path / "export" / f"{name}.jsonl"
     target.parent.mkdir(parents=True, exist_ok=True)
-    rows = 0
+    count = 0
     with open(target, "w", encoding="utf-8") as file:
-        for pair in _once(pairs) if name == "sft" else pairs:
-            file.write(json.dumps(FORMATS[name](pair), ensure_ascii=False) + "\n")
-            rows += 1
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
     if name == "llama-factory":
         info = {"autoif": {"file_name": target.name, **LLAMA_FACTORY_INFO}}
         write_atomically(target.parent / "dataset_info.json", json.dumps(info, indent=1) + "\n")
-    return target, rows
+    return target, count
+
+
+def _pair_rows(run: RunDirectory, name: str) -> Iterable[Row]:
+    pairs: Iterable[PreferencePair] = run.finished("pairs")
+    return map(FORMATS[name], _once(pairs) if name == "sft" else pairs)
+
+
+def _reward_rows(run: RunDirectory, name: str) -> Iterable[Row]:
+    """A row for each query of each instruction to train on. Stage 7's rule holds here too: no benchmark's words."""
+    verified: Iterable[VerifiedInstruction] = run.finished("crosscheck")
+    contaminated = Contamination.of_files(run.saved()["config"]["pairs"]["contamination"])
+    return (
+        REWARD_FORMATS[name](one, query)
+        for one in verified
+        if one.split == "train"
+        for query in one.instruction.queries
+        if not contaminated(user_prompt(query.text, one.instruction.text))
+    )
 
 
 def _once(pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
@@ -89,3 +148,11 @@ def _once(pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
 
 def _turn(message: dict[str, str]) -> dict[str, str]:
     return {"from": "human" if message["role"] == "user" else "gpt", "value": message["content"]}
+
+
+def _asked(verified: VerifiedInstruction, query: Query) -> list[Message]:
+    return [user(user_prompt(query.text, verified.instruction.text))]
+
+
+def _sources(verified: VerifiedInstruction) -> list[str]:
+    return [verifier.source for verifier in verified.verifiers]

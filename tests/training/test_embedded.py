@@ -13,34 +13,11 @@ from autoif.config import EngineConfig
 from autoif.config_file import parse_config
 from autoif.engines import load_engine
 from autoif.engines.base import Request, Sampling
-from autoif.errors import EngineUnavailableError
 from autoif.training import reference_gguf, train, write_gguf
-from autoif.training.load import find_gguf, load_policy
 
 pytestmark = pytest.mark.xdist_group("embedded")
 
-MODEL = "smollm2-135m-instruct"
 PROMPTS = ["Name three birds.", "What is the capital of France?", "Write a short poem about rain."]
-
-
-@pytest.fixture(scope="module")
-def base() -> Path:
-    try:
-        found = find_gguf(MODEL)
-    except EngineUnavailableError as error:
-        pytest.skip(str(error))
-    assert found is not None
-    return found
-
-
-@pytest.fixture(scope="module")
-def untrained(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The embedded model as a Hugging Face folder."""
-    folder = tmp_path_factory.mktemp("untrained")
-    model, tokenizer = load_policy(MODEL, "float32")
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
