@@ -194,6 +194,26 @@ def test_killed_twenty_times_it_ends_in_the_same_files(whole, config, tmp_path):
         finished += 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_in_every_stage_it_ends_in_the_same_files(whole, config, tmp_path, number):
+    run = tmp_path / "run"
+    line = [sys.executable, "-m", "autoif.cli", "run", str(config), "--run", str(run)]
+    stopped = 0
+    for folder in ("01_queries", "03_verifiers", "05_completions", "08_train"):
+        process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        while not (run / folder).exists() and process.poll() is None:
+            pass
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode in (0, 130), told
+        stopped += process.returncode == 130
+        assert process.returncode == 0 or "run the same command again to continue" in told
+    assert stopped >= 2
+    done = autoif("run", config, "--run", run)
+    assert done.returncode == 0, done.stderr
+    assert data(run) == data(whole)
+
+
 @pytest.mark.parametrize("unit", [0, 1, 20, 39])
 def test_a_record_written_but_not_committed_is_no_duplicate_of_itself(config, whole, tmp_path, monkeypatch, unit):
     """The process dies between a query's line and its journal entry."""

@@ -114,10 +114,11 @@ def run(config: Path, overrides: tuple[str, ...], run_directory: str | None, san
     """
     from autoif.pipeline import run_all
     from autoif.runner import opened
+    from autoif.stopping import stoppable
     from autoif.views import closing
 
     resolved, console = _config(config, overrides, run_directory, sandbox), _console()
-    with opened(resolved, console) as opened_run:
+    with opened(resolved, console) as opened_run, stoppable(opened_run.tell):
         run_all(opened_run)
         closing(opened_run.directory, console)
 
@@ -132,8 +133,9 @@ def _stage_command(name: str, help: str) -> None:
 def _run_stage(name: str, config: Config) -> None:
     from autoif.pipeline import STAGES as functions
     from autoif.runner import opened
+    from autoif.stopping import stoppable
 
-    with opened(config, _console()) as opened_run:
+    with opened(config, _console()) as opened_run, stoppable(opened_run.tell):
         functions[name](opened_run)
 
 

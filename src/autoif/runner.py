@@ -19,6 +19,7 @@ from autoif.progress import Meter, meter
 from autoif.records import Outcome
 from autoif.rundir import RunDirectory
 from autoif.sandbox import Sandbox
+from autoif.stopping import stop_if_asked, until_asked
 from autoif.store import Journal, Sift, locked, open_journal
 from autoif.units import Units
 
@@ -75,9 +76,10 @@ class Run:
         journal = open_journal(self.directory.stage(name))
         if journal is None:
             return
-        todo = (unit for unit in units if unit[0] not in journal)
+        todo = until_asked(unit for unit in units if unit[0] not in journal)
         with meter(self.console, name, total, len(journal)) as shown:
             _consume(work(todo), journal, shown)
+        stop_if_asked()  # before it is sealed
         stats = journal.seal(sift)
         dropped = ", ".join(f"{count} {reason}" for reason, count in stats["dropped"].items())
         told = f" (dropped: {dropped})" if dropped else ""

@@ -19,6 +19,7 @@ from transformers.trainer_callback import PrinterCallback
 from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
 
 from autoif.errors import AutoIFError
+from autoif.stopping import asked, stop_if_asked
 from autoif.training.progress import Progress
 
 WHOLE = "whole"
@@ -119,7 +120,7 @@ def full_rate(parameters: int, device: torch.device) -> float:
 
 
 class SaveCallback(TrainerCallback):
-    """Saves the state of the training every so many seconds, and marks what is completely written.
+    """Saves the state of the training every so many seconds, or to stop, and marks what is completely written.
 
     The main process's clock decides for all. `save_last`: at the end as well.
     """
@@ -134,13 +135,14 @@ class SaveCallback(TrainerCallback):
         if state.global_step == state.max_steps:
             control.should_save = self._save_last
         else:
-            due = [time.monotonic() - self._clock >= self._seconds]
+            due = [asked() or time.monotonic() - self._clock >= self._seconds]
             control.should_save = broadcast_object_list(due)[0] if args.world_size > 1 else due[0]
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         PartialState().wait_for_everyone()  # every process has written its part
         (self._folder / f"checkpoint-{state.global_step}" / WHOLE).touch()
         self._clock = time.monotonic()
+        stop_if_asked()
 
 
 def saved_state(work: Path) -> str | None:
