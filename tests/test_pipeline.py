@@ -246,12 +246,20 @@ def test_a_second_process_is_refused(whole, config):
     assert "another process is writing this run" in done.stderr
 
 
-def test_a_changed_config_is_refused_and_harmless_changes_are_not(whole, config):
+def test_a_changed_config_is_refused_and_harmless_changes_are_not(whole, config, tmp_path):
     done = autoif("run", config, "--run", whole, "--set", "verifiers.functions=5")
     assert done.returncode == 2
     assert "verifiers.functions: was 4" in done.stderr
     assert "is now 5" in done.stderr
     assert autoif("pairs", config, "--run", whole, "--set", "writer.concurrency=3").returncode == 0
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    more = ("--set", "verifiers.functions=5", "--set", "pairs.max_reuse=3")
+    done = autoif("pairs", config, "--run", run, *more, "--allow", "verifiers.functions")
+    assert done.returncode == 2
+    assert "--allow pairs.max_reuse" in done.stderr
+    assert autoif("pairs", config, "--run", run, *more, "--allow", "verifiers", "--allow", "pairs").returncode == 0
+    assert autoif("pairs", config, "--run", run, *more).returncode == 0
 
 
 @pytest.mark.parametrize(

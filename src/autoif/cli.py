@@ -74,6 +74,7 @@ def configured(command: F) -> F:
         click.argument("config", type=click.Path(path_type=Path)),
         click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override one key of the config."),
         click.option("--run", "run_directory", metavar="DIR", help="Write to this run directory."),
+        click.option("--allow", "allowed", multiple=True, metavar="A.B", help="Go on although this key has changed."),
         click.option(
             "--sandbox", type=click.Choice(["strict", "weak"]), help="weak: also where nothing can contain code."
         ),
@@ -107,7 +108,13 @@ def _run_directory(path: Path) -> RunDirectory:
 
 @cli.command()
 @configured
-def run(config: Path, overrides: tuple[str, ...], run_directory: str | None, sandbox: str | None) -> None:
+def run(
+    config: Path,
+    overrides: tuple[str, ...],
+    run_directory: str | None,
+    allowed: tuple[str, ...],
+    sandbox: str | None,
+) -> None:
     """Run stages 1 to 10, or what is left of them.
 
     CONFIG is a YAML file; see configs/ for examples; src/autoif/config.py explains every key.
@@ -118,7 +125,7 @@ def run(config: Path, overrides: tuple[str, ...], run_directory: str | None, san
     from autoif.views import closing
 
     resolved, console = _config(config, overrides, run_directory, sandbox), _console()
-    with opened(resolved, console) as opened_run, stoppable(opened_run.tell):
+    with opened(resolved, console, allowed) as opened_run, stoppable(opened_run.tell):
         run_all(opened_run)
         closing(opened_run.directory, console)
 
@@ -126,16 +133,22 @@ def run(config: Path, overrides: tuple[str, ...], run_directory: str | None, san
 def _stage_command(name: str, help: str) -> None:
     @cli.command(name, help=help + " CONFIG is the YAML file of the run.")
     @configured
-    def command(config: Path, overrides: tuple[str, ...], run_directory: str | None, sandbox: str | None) -> None:
-        _run_stage(name, _config(config, overrides, run_directory, sandbox))
+    def command(
+        config: Path,
+        overrides: tuple[str, ...],
+        run_directory: str | None,
+        allowed: tuple[str, ...],
+        sandbox: str | None,
+    ) -> None:
+        _run_stage(name, _config(config, overrides, run_directory, sandbox), allowed)
 
 
-def _run_stage(name: str, config: Config) -> None:
+def _run_stage(name: str, config: Config, allowed: tuple[str, ...]) -> None:
     from autoif.pipeline import STAGES as functions
     from autoif.runner import opened
     from autoif.stopping import stoppable
 
-    with opened(config, _console()) as opened_run, stoppable(opened_run.tell):
+    with opened(config, _console(), allowed) as opened_run, stoppable(opened_run.tell):
         functions[name](opened_run)
 
 
@@ -147,6 +160,7 @@ for _name, _help in STAGES.items():
 @click.argument("config", type=click.Path(path_type=Path), required=False)
 @click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override one key of the config.")
 @click.option("--run", "run_directory", metavar="DIR", help="Write to this run directory.")
+@click.option("--allow", "allowed", multiple=True, metavar="A.B", help="Go on although this key has changed.")
 @click.option("--sandbox", type=click.Choice(["strict", "weak"]), help="weak: also where nothing can contain code.")
 @click.option("--task", type=click.Choice(["ifeval", "ifbench"]), help="Score ready-made responses to this benchmark.")
 @click.option("--data", type=click.Path(path_type=Path), help="With --task: the benchmark's prompts, JSON lines.")
@@ -155,6 +169,7 @@ def evaluate(
     config: Path | None,
     overrides: tuple[str, ...],
     run_directory: str | None,
+    allowed: tuple[str, ...],
     sandbox: str | None,
     task: str | None,
     data: Path | None,
@@ -167,7 +182,7 @@ def evaluate(
     if task:
         _score_responses(task, data, responses)
     elif config:
-        _run_stage("evaluate", _config(config, overrides, run_directory, sandbox))
+        _run_stage("evaluate", _config(config, overrides, run_directory, sandbox), allowed)
     else:
         raise InputError("evaluate: give a CONFIG, or --task with --data and --responses.")
 

@@ -235,7 +235,7 @@ def run_all(run: Run) -> None:
         run.close()
         run.tell(f"round {number} of {run.config.rounds}")
         config = run.config.model_copy(update={"run": str(run.directory.round(number).path)})
-        with opened(config, run.console, Round(number, tuple(trained))) as again:
+        with opened(config, run.console, run.allowed, Round(number, tuple(trained))) as again:
             _run(again, list(STAGES)[4:])
             trained.append(again.directory.folder("train"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -108,12 +108,15 @@ class RunDirectory:
         except (OSError, ValueError):
             raise InputError(f"{self.path}: not a run directory (no readable config.json in it).") from None
 
-    def claim(self, config: Config) -> None:
-        """Writes config.json, after making sure that no stage already begun was made with other settings."""
+    def claim(self, config: Config, allowed: Collection[str] = ()) -> None:
+        """Writes config.json, after making sure that no stage already begun was made with other settings.
+
+        Raises InputError with the key that has changed; one in `allowed`, or in a section that is, may change.
+        """
         created = datetime.now(UTC).isoformat(timespec="seconds")
         if self.config_path.exists():
             saved = self.saved()
-            self._refuse_changes(saved["config"], config)
+            self._refuse_changes(saved["config"], config, allowed)
             created = saved["created"]
         content = {
             "config": config.model_dump(mode="json"),
@@ -123,7 +126,7 @@ class RunDirectory:
         }
         write_atomically(self.config_path, json.dumps(content, indent=1) + "\n")
 
-    def _refuse_changes(self, saved: dict[str, Any], config: Config) -> None:
+    def _refuse_changes(self, saved: dict[str, Any], config: Config, allowed: Collection[str]) -> None:
         now = config.model_dump(mode="json")
         for name in NAMES:
             begun = self.folder(name)
@@ -131,9 +134,11 @@ class RunDirectory:
                 continue
             for section in SECTIONS[name]:
                 for key, before, after in _differences(section, _at(saved, section), _at(now, section)):
+                    if any(f"{key}.".startswith(f"{one}.") for one in allowed):
+                        continue
                     raise InputError(
                         f"{key}: was {before!r} when {begun} began and is now {after!r}; put it back, delete {begun} "
-                        "and the folders after it to make them again, or choose another --run."
+                        f"and the folders after it to make them again, choose another --run, or say --allow {key}."
                     )
 
 

@@ -40,10 +40,11 @@ class Round:
 class Run:
     """One run directory being written: its configuration, and the engine in memory (one at a time)."""
 
-    def __init__(self, config: Config, console: Console, round: Round) -> None:
+    def __init__(self, config: Config, console: Console, allowed: tuple[str, ...], round: Round) -> None:
         assert config.run, "load_config fills this in"
         self.config = config
         self.console = console
+        self.allowed = allowed
         self.round = round
         self.directory = RunDirectory(Path(config.run))
         self._engine: Engine | None = None
@@ -102,14 +103,17 @@ def alone(name: str) -> None:
 
 
 @contextmanager
-def opened(config: Config, console: Console, round: Round = Round()) -> Iterator[Run]:
-    """Claims the run directory for this process and configuration, or for the first of several."""
+def opened(config: Config, console: Console, allowed: tuple[str, ...] = (), round: Round = Round()) -> Iterator[Run]:
+    """Claims the run directory for this process and configuration, or for the first of several.
+
+    `allowed`: keys or sections of the configuration that may have changed since a stage was begun.
+    """
     if RANK > 0:
-        yield Run(config, Console(quiet=True), round)
+        yield Run(config, Console(quiet=True), allowed, round)
         return
-    run = Run(config, console, round)
+    run = Run(config, console, allowed, round)
     with locked(run.directory.path):
-        run.directory.claim(config)
+        run.directory.claim(config, allowed)
         try:
             yield run
         finally:
