@@ -52,6 +52,29 @@ def test_tables_are_benchmarks_first_then_their_parts_what_got_worse_first(run: 
     assert (kinds.benchmark, kinds.part, [row.name for row in kinds.rows]) == ("ifeval", "kind", ["down", "up"])
 
 
+def test_the_sft_before_has_its_curve(run: RunFolder) -> None:
+    for name, loss in (("sft_metrics", 2.5), ("metrics", 0.7)):
+        lines = [json.dumps({"step": step, "loss": loss / step}) for step in (1, 2)]
+        (run.folder("train") / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    assert [(figure.title, figure.lines[0].values) for figure in training(run)] == [
+        ("SFT loss", (2.5, 1.25)),
+        ("Loss", (0.7, 0.35)),
+    ]
+
+
+def test_rounds_have_a_table_of_their_own(run: RunFolder) -> None:
+    score = {"policy": 0.4, "reference": 0.3, "n": 40}
+    save(run, {"heldout": score})
+    assert [table.part for table in evaluation(run)] == ["benchmark"]
+    for number, policy in ((2, 0.5), (3, 0.6)):
+        again = RunFolder(run.path).round(number).folder("evaluate")
+        again.mkdir()
+        (again / "scores.json").write_text(json.dumps({"heldout": score | {"policy": policy}}))
+    rounds = evaluation(run)[1]
+    assert (rounds.benchmark, rounds.part) == ("heldout", "round")
+    assert [(row.name, row.policy) for row in rounds.rows] == [("round 1", 0.4), ("round 2", 0.5), ("round 3", 0.6)]
+
+
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [

@@ -110,13 +110,21 @@ class Samples:
 
 
 def training(run: RunFolder) -> list[Curves]:
-    steps = list(objects(run.folder("train") / "metrics.jsonl"))
+    """Of the SFT that came first, if one did, and of DPO."""
+    before, steps = (_steps(run, name) for name in ("sft_metrics", "metrics"))
+    note = "Supervised fine-tuning on the chosen answers, before DPO; nats a token."
+    drawn = [curves("SFT loss", note, {"loss": _points(before, "loss")})]
+    drawn += [
+        curves(title, note, {name: _points(steps, key) for key, name in keys.items()}) for title, note, keys in CURVES
+    ]
+    return [figure for figure in drawn if figure]
+
+
+def _steps(run: RunFolder, name: str) -> list[dict[str, Any]]:
+    steps = list(objects(run.folder("train") / f"{name}.jsonl"))
     for place, metrics in enumerate(steps):
         metrics.setdefault("step", place + 1)
-    drawn = (
-        curves(title, note, {name: _points(steps, key) for key, name in keys.items()}) for title, note, keys in CURVES
-    )
-    return [figure for figure in drawn if figure]
+    return steps
 
 
 def _points(steps: list[dict[str, Any]], key: str) -> list[tuple[float, float]]:
@@ -127,11 +135,20 @@ def evaluation(run: RunFolder) -> list[Table]:
     """Tables: every benchmark as a whole, then each one's metrics, kinds and splits, what got worse first."""
     scores = read_json(run.folder("evaluate") / "scores.json")
     tables = [Table("", "benchmark", tuple(row for name in scores for row in _rows({name: scores[name]})))]
+    tables += _rounds(run)
     for name in scores:
         for part, key in (("metric", "metrics"), ("kind", "by_kind"), ("split", "by_split")):
             rows = sorted(_rows(section(section(scores, name), key)), key=lambda row: row.difference)
             tables.append(Table(name, part, tuple(rows)))
     return [table for table in tables if table.rows]
+
+
+def _rounds(run: RunFolder) -> Iterator[Table]:
+    """For each benchmark what every round reached against the untrained policy; none for a run of one round."""
+    rounds = [read_json(again.folder("evaluate") / "scores.json") for again in run.rounds()]
+    for name in rounds[0] if len(rounds) > 1 else ():
+        scores = {f"round {number}": again.get(name) for number, again in enumerate(rounds, 1)}
+        yield Table(name, "round", tuple(_rows(scores)))
 
 
 def lengths(run: RunFolder) -> list[Lengths]:
