@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from autoif.records import PreferencePair
+from autoif.errors import InputError
+from autoif.records import Message, PreferencePair
 from autoif.rundir import RunDirectory
 from autoif.store import write_atomically
 
@@ -29,12 +30,16 @@ def llama_factory(pair: PreferencePair) -> Row:
 
 
 def axolotl(pair: PreferencePair) -> Row:
-    """axolotl's DPO type `chat_template.default`."""
-    return {"messages": pair.prompt, "chosen": pair.chosen[0], "rejected": pair.rejected[0]}
+    """axolotl's DPO type `chat_template.default`.
+
+    It looks for the answer in the rendered conversation and loses one that begins or ends with spaces when the template
+    takes them away, so they go here.
+    """
+    return {"messages": pair.prompt, "chosen": _bare(pair.chosen[0]), "rejected": _bare(pair.rejected[0])}
 
 
 def openrlhf(pair: PreferencePair) -> Row:
-    """OpenRLHF with --apply_chat_template, --chosen_key chosen and --rejected_key rejected: whole conversations."""
+    """OpenRLHF with --data.apply_chat_template and no prompt key: whole conversations."""
     return {"chosen": pair.prompt + pair.chosen, "rejected": pair.prompt + pair.rejected}
 
 
@@ -62,7 +67,8 @@ LLAMA_FACTORY_INFO: Row = {
 def export(run: RunDirectory, name: str, target: Path | None = None) -> tuple[Path, int]:
     """Writes the run's pairs as JSON lines, by default to RUN/export/NAME.jsonl; returns the file and its rows.
 
-    Raises InputError when the run has no finished pairs.
+    docs/formats.md says what each trainer must be told. Raises InputError when the run has no finished pairs, or when
+    the dataset_info.json beside a file for LLaMA-Factory is not one.
     """
     pairs: Iterable[PreferencePair] = run.finished("pairs")
     target = target or run.path / "export" / f"{name}.jsonl"
@@ -73,9 +79,21 @@ def export(run: RunDirectory, name: str, target: Path | None = None) -> tuple[Pa
             file.write(json.dumps(FORMATS[name](pair), ensure_ascii=False) + "\n")
             rows += 1
     if name == "llama-factory":
-        info = {"autoif": {"file_name": target.name, **LLAMA_FACTORY_INFO}}
-        write_atomically(target.parent / "dataset_info.json", json.dumps(info, indent=1) + "\n")
+        _register(target)
     return target, rows
+
+
+def _register(target: Path) -> None:
+    """Adds the file to LLaMA-Factory's dataset_info.json in its folder, which may list other data sets."""
+    path = target.parent / "dataset_info.json"
+    try:
+        info = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError:
+        info = None
+    if not isinstance(info, dict):
+        raise InputError(f"{path}: expected LLaMA-Factory's list of data sets, a JSON object; mend it or move it away.")
+    info["autoif"] = {"file_name": target.name, **LLAMA_FACTORY_INFO}
+    write_atomically(path, json.dumps(info, indent=2, ensure_ascii=False) + "\n")
 
 
 def _once(pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
@@ -87,5 +105,9 @@ def _once(pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
             yield pair
 
 
-def _turn(message: dict[str, str]) -> dict[str, str]:
+def _bare(message: Message) -> Message:
+    return message | {"content": message["content"].strip()}
+
+
+def _turn(message: Message) -> Message:
     return {"from": "human" if message["role"] == "user" else "gpt", "value": message["content"]}

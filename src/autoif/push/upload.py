@@ -16,10 +16,12 @@ INITIAL = {".gitattributes"}
 
 
 def check_repo(repo: str) -> None:
-    """Raises InputError unless `repo` and `repo`-policy are ORG/NAME as the hub allows them."""
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
-
+    """Raises InputError unless `repo` and `repo`-policy are ORG/NAME as the hub allows them, MissingExtraError."""
+    try:
+        from huggingface_hub.errors import HFValidationError
+        from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+    except ImportError:
+        raise MissingExtraError("huggingface-hub", "hub") from None
     try:
         validate_repo_id(f"{repo}-policy")
         validate_repo_id(repo)
@@ -49,11 +51,9 @@ def upload(parcels: Sequence[Parcel], public: bool, progress: bool) -> Iterator[
 
 
 def _api(progress: bool) -> Any:
-    try:
-        from huggingface_hub import HfApi, get_token
-        from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
-    except ImportError:
-        raise MissingExtraError("huggingface-hub", "hub") from None
+    from huggingface_hub import HfApi, get_token
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
     if get_token() is None:
         raise InputError("There is no Hugging Face token: run `hf auth login`, or set HF_TOKEN.")
     if not progress:

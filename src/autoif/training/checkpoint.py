@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +112,7 @@ def base_licence(model: str) -> str | None:
     """The licence that a GGUF file or the card of a local folder states; None where it is not known."""
     gguf = find_gguf(model)
     if gguf is not None:
-        from gguf import GGUFReader
-
-        field = GGUFReader(gguf).get_field("general.license")
-        return None if field is None else str(field.contents())
+        return _gguf_licence(gguf)
     card = Path(model) / "README.md"
     if not card.is_file():
         return None
@@ -125,3 +123,12 @@ def base_licence(model: str) -> str | None:
         return None
     licence = head.get("license") if isinstance(head, dict) else None
     return None if licence is None else str(licence)
+
+
+@cache
+def _gguf_licence(path: Path) -> str | None:
+    """Cached: the library takes in the whole vocabulary, which is seconds."""
+    from gguf import GGUFReader
+
+    field = GGUFReader(path).get_field("general.license")
+    return None if field is None else str(field.contents())
