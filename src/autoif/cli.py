@@ -258,10 +258,7 @@ def export(run_directory: Path, name: str, target: Path | None) -> None:
 @click.option("--dry-run", is_flag=True, help="Show exactly what would be sent, and send nothing.")
 @click.option("--public", is_flag=True, help="Make new repositories public; they are private otherwise.")
 def push(run_directory: Path, repo: str, dry_run: bool, public: bool) -> None:
-    """Send the pairs, the verified instructions and the trained policy of a run to the Hugging Face hub.
-
-    The token is that of `hf auth login` or HF_TOKEN. Sending again goes on where it broke off.
-    """
+    """Send pairs, verified instructions and policy of a run to the Hugging Face hub, with your `hf auth login`."""
     from autoif.push import push as send
 
     send(_run_directory(run_directory), repo, public, dry_run, _console())

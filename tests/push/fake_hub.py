@@ -30,7 +30,9 @@ class Repo:
 
     @property
     def sha(self) -> str:
-        return hashlib.sha1(repr(sorted(self.files.items())).encode()).hexdigest()
+        return hashlib.sha1(
+            repr([(name, blob_id(self.files[name])) for name in sorted(self.files)]).encode()
+        ).hexdigest()
 
     @property
     def card(self) -> dict[str, Any]:
