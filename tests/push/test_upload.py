@@ -131,6 +131,14 @@ def test_what_the_hub_refuses_is_one_sentence(hub, run, faults, message):
     assert hub.repos == {}
 
 
+def test_a_card_that_the_hub_refuses_is_told_with_its_reason(hub, run, monkeypatch):
+    from autoif.push import card
+
+    monkeypatch.setattr(card, "hub_licence", lambda licence: "my-own")
+    with pytest.raises(AutoIFError, match='"license" must be one of the known ones'):
+        sent(run)
+
+
 def test_a_wrong_token_is_one_sentence(hub, run, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     with pytest.raises(InputError, match="does not accept") as caught:

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from autoif.config_file import parse_config
-from autoif.training.checkpoint import base_licence, model_card
+from autoif.training.checkpoint import base_licence, hub_licence, model_card
 
 
 def test_the_card_says_what_the_model_was_trained_on(tmp_path: Path) -> None:
@@ -36,3 +36,8 @@ def test_the_licence_of_a_folder_is_that_of_its_card(tmp_path: Path, card: str, 
 def test_the_licence_of_the_embedded_model_is_in_its_file() -> None:
     pytest.importorskip("gguf")
     assert base_licence("smollm2-135m-instruct") == "apache-2.0"
+
+
+def test_a_licence_that_the_hub_does_not_know_is_another() -> None:
+    named = [hub_licence(licence) for licence in ("llama3.1", "My own licence: [x]", None)]
+    assert named == ["llama3.1", "other", "unknown"]

@@ -21,7 +21,7 @@ from autoif.errors import AutoIFError
 from autoif.markdown import block, code
 from autoif.report.words import MEANINGS
 from autoif.rundir import RunDirectory
-from autoif.training.checkpoint import base_licence
+from autoif.training.checkpoint import base_licence, hub_licence
 
 OWN_LICENCE = "apache-2.0"
 """Of this package: its built-in queries, its seeds with their verifiers and test cases."""
@@ -87,7 +87,7 @@ def _head(
     language = config.queries.language or ""
     return {
         "pretty_name": repo.partition("/")[2],
-        "license": licences.pop() if len(licences) == 1 else "unknown",
+        "license": hub_licence(licences.pop() if len(licences) == 1 else None),
         **({"language": [language]} if re.fullmatch("[a-z]{2}", language) else {}),
         "task_categories": ["text-generation"],
         "size_categories": [next((name for least, name in SIZES if contents.pairs < least), "n>10M")],

@@ -9,7 +9,6 @@ from typing import Any
 
 from autoif.errors import AutoIFError, InputError, MissingExtraError
 from autoif.push.parcel import Parcel
-from autoif.sources.conversations import first_line
 
 INITIAL = {".gitattributes"}
 """What a repository that was just created holds."""
@@ -26,7 +25,7 @@ def check_repo(repo: str) -> None:
         validate_repo_id(f"{repo}-policy")
         validate_repo_id(repo)
     except HFValidationError as error:
-        raise InputError(f"--to {repo}: {first_line(error)}") from None
+        raise InputError(f"--to {repo}: {_said(error)}") from None
     if "/" not in repo:
         raise InputError(f"--to {repo}: expected ORG/NAME, the name of a data set and whose it is.")
 
@@ -92,7 +91,7 @@ def _asking(repo: str, endpoint: str) -> Iterator[None]:
         yield
     except Exception as error:  # the library passes on whatever its network layer raises
         raise _refused(repo, error) or InputError(
-            f"{endpoint}: the hub cannot be reached ({first_line(error)}); check the network and HF_ENDPOINT."
+            f"{endpoint}: the hub cannot be reached ({_said(error)}); check the network and HF_ENDPOINT."
         ) from None
 
 
@@ -102,7 +101,7 @@ def _sending(repo: str) -> Iterator[None]:
         yield
     except Exception as error:  # as above
         raise _refused(repo, error) or AutoIFError(
-            f"{repo}: the upload broke off ({first_line(error)}); run the same command again to go on."
+            f"{repo}: the upload broke off ({_said(error)}); run the same command again to go on."
         ) from None
 
 
@@ -115,3 +114,8 @@ def _refused(repo: str, error: Exception) -> InputError | None:
     if status == 403:
         return InputError(f"{repo}: this Hugging Face token may not write there; use one with write access.")
     return None
+
+
+def _said(error: Exception) -> str:
+    """On one line: the hub's reasons often begin with the second."""
+    return " ".join((str(error).strip() or type(error).__name__).split())[:300]

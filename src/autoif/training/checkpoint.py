@@ -18,6 +18,13 @@ from autoif.training.load import find_gguf
 from autoif.training.rounding import BF16, dithered
 
 
+LICENCES = frozenset(
+    "apache-2.0 mit bsd-3-clause gpl-3.0 lgpl-3.0 agpl-3.0 openrail openrail++ cc0-1.0 cc-by-4.0 cc-by-sa-4.0 cc-by-nc-4.0 "
+    "odc-by llama2 llama3 llama3.1 llama3.2 llama3.3 llama4 gemma other unknown".split()
+)
+"""The names that models give their licences, of those that the hub knows; it refuses a card with any other."""
+
+
 def save_checkpoint(
     model: Any, tokenizer: Any, config: Config, pairs: int, funnel: Mapping[str, int], out: Path
 ) -> Path:
@@ -67,7 +74,7 @@ def model_card(
     known = hub_id(base)
     front = {
         **({"base_model": known} if known else {}),  # the hub refuses a card whose base model is not an id
-        "license": licence or "unknown",
+        "license": hub_licence(licence),
         "library_name": "transformers",
         "tags": ["autoif", "dpo"],
         **(head or {}),
@@ -106,6 +113,11 @@ completion is chosen or rejected by verification functions that were executed on
 The verifiers see form (length, format, keywords, punctuation), not whether an answer is right or harmless. Measure both
 before you use this model.
 """
+
+
+def hub_licence(licence: str | None) -> str:
+    """What the front matter of a card calls a licence."""
+    return "unknown" if licence is None else licence if licence in LICENCES else "other"
 
 
 def base_licence(model: str) -> str | None:
