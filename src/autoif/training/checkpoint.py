@@ -17,10 +17,10 @@ from autoif.markdown import block, code
 from autoif.training.load import find_gguf
 from autoif.training.rounding import BF16, dithered
 
-
-LICENCES = frozenset(
-    "apache-2.0 mit bsd-3-clause gpl-3.0 lgpl-3.0 agpl-3.0 openrail openrail++ cc0-1.0 cc-by-4.0 cc-by-sa-4.0 cc-by-nc-4.0 "
-    "odc-by llama2 llama3 llama3.1 llama3.2 llama3.3 llama4 gemma other unknown".split()
+LICENCES = (
+    *("apache-2.0", "mit", "bsd-3-clause", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "openrail", "openrail++", "odc-by"),
+    *("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "llama2", "llama3", "llama3.1", "llama3.2", "llama3.3"),
+    *("llama4", "gemma", "other", "unknown"),
 )
 """The names that models give their licences, of those that the hub knows; it refuses a card with any other."""
 
