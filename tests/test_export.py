@@ -1,124 +1,172 @@
-"""The data sets with verifiable rewards: who is in them, and that the columns are what their readers expect."""
+"""Rows as the trainers document them (docs/formats.md says where)."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from autoif.cli import cli
-from autoif.config_file import parse_config
+sys.path.insert(0, str(Path(__file__).parent / "report"))
+
+from fake_run import write_run
+
 from autoif.errors import InputError
-from autoif.export import export
-from autoif.records import Instruction, Query, VerifiedInstruction, Verifier
-from autoif.rewards import compute_score, verifier_reward
+from autoif.export import FORMATS, export
 from autoif.rundir import RunDirectory
 
-NO_COMMA = "def evaluate(response: str) -> bool:\n    return ',' not in response\n"
-SHORT = "def evaluate(response: str) -> bool:\n    return len(response) < 10\n"
-EXAM = "name all the planets of the solar system in the order of their distance from the sun please"
+EDGES = " \n Spaces around me. \n"
 
 
-def verified(text, *queries, split="train", confidence=0.9) -> VerifiedInstruction:
-    asked = tuple(Query.make(text=query, source="test") for query in queries)
-    return VerifiedInstruction.make(
-        instruction=Instruction.make(text=text, origin="model", queries=asked),
-        verifiers=tuple(Verifier.make(source=source, origin="model") for source in (NO_COMMA, SHORT)),
-        cases=(),
-        explanation="",
-        split=split,
-        confidence=confidence,
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> RunDirectory:
+    """A run some of whose texts are hostile, with a pair whose answers have spaces at their edges."""
+    path = write_run(tmp_path_factory.mktemp("export") / "run", queries=14, hostile=True, stages=7)
+    records = path / "07_pairs" / "records.jsonl"
+    first, *others = (json.loads(line) for line in records.read_text().splitlines())
+    first["chosen"][0]["content"] = first["rejected"][0]["content"] = EDGES
+    records.write_text("".join(json.dumps(line) + "\n" for line in (first, *others)))
+    return RunDirectory(path)
+
+
+@pytest.fixture(scope="module")
+def rows(run, tmp_path_factory):
+    """name -> its rows, read back from the file."""
+    folder = tmp_path_factory.mktemp("rows")
+    return {name: read(export(run, name, folder / f"{name}.jsonl")[0]) for name in FORMATS}
+
+
+@pytest.fixture(scope="module")
+def pairs(run):
+    return list(run.stage("pairs"))
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+
+
+def is_message(value, role):
+    return set(value) == {"role", "content"} and value["role"] == role and isinstance(value["content"], str)
+
+
+def test_every_preference_format_has_a_row_for_each_pair(rows, pairs):
+    assert len(pairs) > 8
+    for name in ("trl", "llama-factory", "axolotl", "openrlhf"):
+        assert len(rows[name]) == len(pairs)
+
+
+def test_trl_explicit_prompt_and_conversational(rows, pairs):
+    data_utils = pytest.importorskip("trl.data_utils")
+    for row, pair in zip(rows["trl"], pairs, strict=True):
+        assert data_utils.is_conversational(row)
+        assert row == {"prompt": pair.prompt, "chosen": pair.chosen, "rejected": pair.rejected}
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_trl_trains_on_it(run, tiny_llama, tokenizer, tmp_path, published):
+    """A real step of TRL's trainer, on the exported file and on the shards of `autoif push`."""
+    trl, datasets = pytest.importorskip("trl"), pytest.importorskip("datasets")
+    pytest.importorskip("huggingface_hub")
+    cache = {"split": "train", "cache_dir": str(tmp_path / "cache")}
+    if published:
+        data = datasets.load_dataset(pushed(run), **cache)
+    else:
+        data = datasets.load_dataset("json", data_files=str(export(run, "trl", tmp_path / "trl.jsonl")[0]), **cache)
+    short = data.filter(lambda row: len(str(row)) < 2_000).select(range(4))
+    trainer = trl.DPOTrainer(
+        model=str(tiny_llama),
+        args=trl.DPOConfig(
+            output_dir=str(tmp_path / "out"),
+            max_steps=1,
+            per_device_train_batch_size=4,
+            max_length=2_048,
+            use_cpu=True,
+            bf16=False,
+            report_to=[],
+            save_strategy="no",
+        ),
+        train_dataset=short,
+        processing_class=tokenizer,
     )
+    done = trainer.train()
+    assert done.global_step == 1
+    assert done.training_loss == pytest.approx(0.693, abs=1e-2)  # ln 2: the policy is the reference
 
 
-RECORDS = [
-    verified("Use no commas.", "What is “rain”?", "What is snow?"),
-    verified("Shout.", "What is hail?", split="heldout_instruction"),
-    verified("Be short.", "What is sleet?", split="heldout_query"),
-    verified("Use few words.", "What is fog?", EXAM, confidence=0.5),
-]
+def pushed(run) -> str:
+    from rich.console import Console
+
+    from autoif.push import push
+
+    push(run, "acme/demo", public=False, dry_run=True, console=Console(quiet=True))
+    return str(run.path / "push" / "dataset")
 
 
-@pytest.fixture
-def run(tmp_path) -> RunDirectory:
-    """A run whose cross-check is done, with a benchmark that its prompts are held against."""
-    exam = tmp_path / "exam.jsonl"
-    exam.write_text(json.dumps({"prompt": f"Now {EXAM}!"}))
-    directory = RunDirectory(tmp_path / "run")
-    directory.path.mkdir()
-    directory.claim(parse_config({"pairs": {"contamination": [str(exam)]}}, "test"))
-    folder = directory.folder("crosscheck")
-    folder.mkdir()
-    (folder / "records.jsonl").write_bytes(b"".join(record.line() + b"\n" for record in RECORDS))
-    (folder / "done").touch()
-    return directory
+def test_llama_factory_turns_alternate_and_answers_are_one_turn(rows, pairs):
+    for row, pair in zip(rows["llama-factory"], pairs, strict=True):
+        turns = row["conversations"]
+        assert len(turns) % 2 == 1
+        assert [turn["from"] for turn in turns] == [("human", "gpt")[place % 2] for place in range(len(turns))]
+        for side in ("chosen", "rejected"):
+            assert row[side] == {"from": "gpt", "value": getattr(pair, side)[0]["content"]}
+        assert turns[-1]["value"] == pair.prompt[-1]["content"]
 
 
-def rows(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def test_llama_factory_is_told_of_the_file(run, rows, tmp_path):
+    path, _ = export(run, "llama-factory", tmp_path / "mine.jsonl")
+    entry = json.loads((tmp_path / "dataset_info.json").read_text())["autoif"]
+    assert (tmp_path / entry["file_name"]) == path
+    assert entry["ranking"] is True
+    assert entry["formatting"] == "sharegpt"
+    documented = {"messages", "chosen", "rejected", "system", "tools", "images", "videos", "audios", "kto_tag"}
+    assert set(entry["columns"]) <= documented
+    assert set(entry["columns"].values()) == set(rows["llama-factory"][0])
 
 
-def test_rewards_hold_every_query_to_train_on_and_no_other(run):
-    path, count = export(run, "rewards")
-    found = rows(path)
-    assert path == run.path / "export/rewards.jsonl"
-    assert [row["prompt"][0]["content"] for row in found] == [
-        "What is “rain”?\nUse no commas.",
-        "What is snow?\nUse no commas.",
-        "What is fog?\nUse few words.",
-    ]
-    assert count == 3
-    assert found[2] == {
-        "prompt": [{"role": "user", "content": "What is fog?\nUse few words."}],
-        "verifiers": [NO_COMMA, SHORT],
-        "confidence": 0.5,
-        "instruction_id": RECORDS[3].id,
-    }
+def test_llama_factory_other_data_sets_stay_listed(run, tmp_path):
+    info = tmp_path / "dataset_info.json"
+    info.write_text(json.dumps({"identity": {"file_name": "identity.json"}}))
+    export(run, "llama-factory", tmp_path / "mine.jsonl")
+    assert list(json.loads(info.read_text())) == ["identity", "autoif"]
+    for broken in ("[1]", "{"):
+        info.write_text(broken)
+        with pytest.raises(InputError, match="dataset_info"):
+            export(run, "llama-factory", tmp_path / "mine.jsonl")
+        assert info.read_text() == broken
 
 
-def test_the_reward_function_takes_the_columns_as_datasets_loads_them(run, tmp_path):
-    datasets = pytest.importorskip("datasets")
-    path, _ = export(run, "rewards")
-    data = datasets.load_dataset("json", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache"))
-    columns = {name: data[name][:] for name in data.column_names if name != "prompt"}
-    assert verifier_reward(prompts=data["prompt"][:], completions=["wet", "a, b", "a, and longer"], **columns) == [
-        1,
-        0.5,
-        0,
-    ]
+def test_axolotl_messages_and_single_answers_that_it_finds(rows, pairs, tokenizer):
+    """Rendered by Llama 3's template, which takes spaces at the edges away, each answer is still there as it is."""
+    for row, pair in zip(rows["axolotl"], pairs, strict=True):
+        assert set(row) == {"messages", "chosen", "rejected"}
+        assert all(is_message(message, "user") for message in row["messages"])
+        for side in ("chosen", "rejected"):
+            assert is_message(row[side], "assistant")
+            assert row[side]["content"] == getattr(pair, side)[0]["content"].strip()
+            text = tokenizer.apply_chat_template([*row["messages"], row[side]], tokenize=False)
+            assert row[side]["content"] in text
 
 
-def test_verl_has_its_documented_fields(run, tmp_path):
-    """https://verl.readthedocs.io/en/latest/preparation/prepare_data.html"""
-    datasets = pytest.importorskip("datasets")
-    path, _ = export(run, "verl")
-    data = datasets.load_dataset("json", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache"))
-    assert set(data.column_names) == {"data_source", "prompt", "ability", "reward_model", "extra_info"}
-    row = data[0]
-    assert row["prompt"] == [{"role": "user", "content": "What is “rain”?\nUse no commas."}]
-    assert row["reward_model"]["style"] == "rule"
-    truth = row["reward_model"]["ground_truth"]
-    assert compute_score(row["data_source"], "one, two", truth, row["extra_info"]) == 0.5
+def test_openrlhf_whole_conversations_that_part_at_the_answer(rows, pairs, tokenizer):
+    for row, pair in zip(rows["openrlhf"], pairs, strict=True):
+        assert set(row) == {"chosen", "rejected"}  # a `margin` would change the loss
+        assert row["chosen"][:-1] == row["rejected"][:-1] == pair.prompt
+        assert is_message(row["chosen"][-1], "assistant")
+        assert is_message(row["rejected"][-1], "assistant")
+        start = tokenizer.apply_chat_template(row["chosen"][:-1], tokenize=False, add_generation_prompt=True)
+        for side in ("chosen", "rejected"):
+            assert tokenizer.apply_chat_template(row[side], tokenize=False).startswith(start)
 
 
-def test_open_instruct_has_its_documented_fields(run):
-    """https://huggingface.co/datasets/allenai/RLVR-IFeval: messages, ground_truth (a text), dataset."""
-    path, count = export(run, "open-instruct")
-    row = rows(path)[0]
-    assert count == 3
-    assert row["messages"] == [{"role": "user", "content": "What is “rain”?\nUse no commas."}]
-    assert row["dataset"] == "autoif"
-    assert compute_score(row["dataset"], "one, two", row["ground_truth"]) == 0.5
+def test_sft_conversations_end_with_each_chosen_answer_once(rows, pairs):
+    seen = {pair.chosen_id: pair for pair in reversed(pairs)}
+    assert len(rows["sft"]) == len(seen)
+    for row in rows["sft"]:
+        assert set(row) == {"messages"}
+        assert is_message(row["messages"][-1], "assistant")
+        assert all(is_message(message, "user") for message in row["messages"][:-1])
 
 
-def test_the_command_says_where_and_how_many(run, tmp_path):
-    target = tmp_path / "deep/train.json"
-    done = CliRunner().invoke(cli, ["export", str(run.path), "--format", "verl", "--to", str(target)])
-    assert done.output == f"{target}: 3 rows\n"
-    assert len(rows(target)) == 3
-
-
-def test_an_unfinished_cross_check_is_named(run):
-    (run.folder("crosscheck") / "done").unlink()
-    with pytest.raises(InputError, match="run `autoif crosscheck CONFIG` first"):
-        export(run, "rewards")
+def test_a_run_without_pairs_is_refused(tmp_path):
+    run = RunDirectory(write_run(tmp_path / "run", queries=4, stages=5))
+    with pytest.raises(InputError, match="run `autoif pairs CONFIG` first"):
+        export(run, "trl")

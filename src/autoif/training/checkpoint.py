@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,17 @@ import yaml
 
 from autoif import __version__
 from autoif.config import Config
+from autoif.engines.models import hub_id, public_name
+from autoif.markdown import block, code
 from autoif.training.load import find_gguf
 from autoif.training.rounding import BF16, dithered
+
+LICENCES = (
+    *("apache-2.0", "mit", "bsd-3-clause", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "openrail", "openrail++", "odc-by"),
+    *("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "llama2", "llama3", "llama3.1", "llama3.2", "llama3.3"),
+    *("llama4", "gemma", "other", "unknown"),
+)
+"""The names that models give their licences, of those that the hub knows; it refuses a card with any other."""
 
 
 def save_checkpoint(
@@ -31,7 +41,8 @@ def save_checkpoint(
     shutil.rmtree(partial, ignore_errors=True)
     model.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
-    (partial / "README.md").write_text(model_card(config, pairs, funnel), encoding="utf-8")
+    licence = base_licence(config.train.model or config.policy.model)
+    (partial / "README.md").write_text(model_card(config, pairs, funnel, licence), encoding="utf-8")
     shutil.rmtree(whole, ignore_errors=True)
     partial.replace(whole)
     return whole
@@ -46,33 +57,45 @@ def _to_bfloat16(model: Any) -> None:
     model.config.dtype = torch.bfloat16
 
 
-def model_card(config: Config, pairs: int, funnel: Mapping[str, int]) -> str:
-    """The card of a checkpoint: base model and licence, what it was trained on, how, and what to expect of it."""
+def model_card(
+    config: Config,
+    pairs: int,
+    funnel: Mapping[str, int],
+    licence: str | None,
+    head: Mapping[str, Any] | None = None,
+    results: str = "",
+) -> str:
+    """The card of a checkpoint: base model and licence, what it was trained on, how, and what to expect of it.
+
+    `licence` is the base model's, None when it is not known; `head` adds to the front matter; `results` is Markdown:
+    what was measured. Of paths only the last part is told.
+    """
     base = config.train.model or config.policy.model
-    licence = base_licence(base)
-    head = {
-        "base_model": base,
-        "license": licence or "unknown",
+    known = hub_id(base)
+    front = {
+        **({"base_model": known} if known else {}),  # the hub refuses a card whose base model is not an id
+        "license": hub_licence(licence),
         "library_name": "transformers",
         "tags": ["autoif", "dpo"],
+        **(head or {}),
     }
     method = "a LoRA adapter, merged" if config.train.lora else "all weights"
-    licence_line = licence or "unknown: nothing here states it; the terms of the base model apply, look them up"
-    settings = yaml.safe_dump(config.train.model_dump(exclude={"model"}), sort_keys=False)
+    unknown = "unknown: nothing here states it; the terms of the base model apply, look them up"
+    settings = yaml.safe_dump(config.train.model_dump(mode="json", exclude={"model"}), sort_keys=False)
     rows = "".join(f"| {stage} | {kept} |\n" for stage, kept in funnel.items())
     return f"""---
-{yaml.safe_dump(head, sort_keys=False)}---
+{yaml.safe_dump(front, sort_keys=False)}---
 
-# {Path(base).name}, trained to follow instructions
+# {code(public_name(base))}, trained to follow instructions
 
 Trained with direct preference optimisation (arXiv 2305.18290) on {pairs} preference pairs. No person labelled them: a
 completion is chosen or rejected by verification functions that were executed on it (AutoIF, arXiv 2406.13542).
 
-- Base model and reference: `{base}`
-- Licence of the base model: {licence_line}
+- Base model and reference: {code(public_name(base))}
+- Licence of the base model: {code(licence) if licence else unknown}
 - Trained: {method}
-- Queries from: `{config.queries.source}`
-- Instructions, verifiers and test cases written by: `{config.writer.model}`
+- Queries from: {code(public_name(config.queries.source))}
+- Instructions, verifiers and test cases written by: {code(public_name(config.writer.model))}
 - Written by autoif {__version__}, seed {config.seed}
 
 ## Data
@@ -80,11 +103,10 @@ completion is chosen or rejected by verification functions that were executed on
 | stage | kept |
 |---|---|
 {rows}| pairs trained on | {pairs} |
-
+{results and chr(10) + results}
 ## Settings
 
-```yaml
-{settings}```
+{block(settings, "yaml")}
 
 ## Limits
 
@@ -93,14 +115,16 @@ before you use this model.
 """
 
 
+def hub_licence(licence: str | None) -> str:
+    """What the front matter of a card calls a licence."""
+    return "unknown" if licence is None else licence if licence in LICENCES else "other"
+
+
 def base_licence(model: str) -> str | None:
     """The licence that a GGUF file or the card of a local folder states; None where it is not known."""
     gguf = find_gguf(model)
     if gguf is not None:
-        from gguf import GGUFReader
-
-        field = GGUFReader(gguf).get_field("general.license")
-        return None if field is None else str(field.contents())
+        return _gguf_licence(gguf)
     card = Path(model) / "README.md"
     if not card.is_file():
         return None
@@ -111,3 +135,12 @@ def base_licence(model: str) -> str | None:
         return None
     licence = head.get("license") if isinstance(head, dict) else None
     return None if licence is None else str(licence)
+
+
+@cache
+def _gguf_licence(path: Path) -> str | None:
+    """Cached: the library takes in the whole vocabulary, which is seconds."""
+    from gguf import GGUFReader
+
+    field = GGUFReader(path).get_field("general.license")
+    return None if field is None else str(field.contents())
