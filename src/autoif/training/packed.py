@@ -90,15 +90,44 @@ def completion_logps(model: Any, packed: Packed) -> Tensor:
 
 @contextmanager
 def prepared(model: Any) -> Iterator[None]:
-    """The model with packed attention, and a head that returns the targets' log-probabilities in place of logits."""
+    """The model with packed attention, and a head that returns the targets' log-probabilities in place of logits.
+
+    What is cheap to compute again is not kept for the backward pass: a third of the memory of the activations.
+    """
     head, before = model.get_output_embeddings(), model.config._attn_implementation
     model.set_attn_implementation(ATTENTION)
     head.forward, head.targets = partial(_target_logps, head), None
+    lean = [] if model.is_gradient_checkpointing else _lean(model)
+    for module, forward in lean:
+        module.forward = forward
     try:
         yield
     finally:
+        for module, _ in lean:
+            del module.forward
         del head.forward, head.targets
         model.set_attn_implementation(before)
+
+
+def _lean(model: nn.Module) -> list[tuple[nn.Module, Any]]:
+    """Norms that keep their input alone, and MLPs that keep the outputs of their first two matrices alone."""
+    again = partial(checkpoint, use_reentrant=False)
+    found: list[tuple[nn.Module, Any]] = []
+    for module in model.modules():
+        if type(module).__name__.endswith("RMSNorm"):
+            found.append((module, partial(again, module.forward)))
+        elif hasattr(module, "gate_proj"):
+            found.append((module, partial(_mlp, module, again)))
+    return found
+
+
+def _mlp(mlp: Any, again: Any, hidden: Tensor) -> Tensor:
+    """down(act(gate(x)) * up(x)). Nothing needs the output of `down`, so it is not computed again."""
+    return again(_down, mlp, mlp.gate_proj(hidden), mlp.up_proj(hidden))  # type: ignore[no-any-return]
+
+
+def _down(mlp: Any, gate: Tensor, up: Tensor) -> Tensor:
+    return mlp.down_proj(mlp.act_fn(gate) * up)  # type: ignore[no-any-return]
 
 
 def _target_logps(head: nn.Linear, hidden: Tensor) -> Tensor:
