@@ -58,8 +58,8 @@ class Moved:
                 movement.add(answer, span.difference)
 
     def as_dict(self, answers: int, listed: int) -> dict[str, Any]:
-        """The whole, and what moved up and down, the farthest first: classes and at most `listed` tokens, as far as they
-        occur in so many answers."""
+        """The whole, and what moved up and down in at least so many answers, the farthest first: classes, and at most
+        `listed` tokens."""
 
         def sides(movements: dict[str, Movement]) -> dict[str, list[dict[str, Any]]]:
             return {name: _farthest(movements, sign, answers) for name, sign in (("up", 1), ("down", -1))}
