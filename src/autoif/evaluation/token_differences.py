@@ -25,7 +25,7 @@ from autoif.tokens import Comparison, Picture, PicturedAnswer
 from autoif.tokens.moved import MovedByType
 
 SHOWN = 400
-"""Tokens of an answer that a picture shows."""
+"""Spans of an answer that a picture shows: mostly tokens."""
 _READ = TypeAdapter(Read)
 
 

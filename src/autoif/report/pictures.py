@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from autoif.report.folder import RunFolder, is_number, objects_of, read_json, section, whole
 from autoif.report.text import shown
-from autoif.tokens import Picture, PicturedAnswer, Reading, Span, read_pictures
+from autoif.tokens import Picture, PicturedAnswer, Reading, Token, read_pictures
 from autoif.tokens.shades import LEVELS, css_class, named, signed, spans_html
 
 CLASSES = 4
@@ -70,14 +70,14 @@ def _moves(type: str, told: dict[str, Any]) -> Moves:
         whole(told.get("answers")),
         whole(told.get("count")),
         mean,
-        (_list(classes, "up")[:CLASSES], _list(classes, "down")[:CLASSES]),
-        (_list(tokens, "up"), _list(tokens, "down")),
+        (_list(classes, "up", str)[:CLASSES], _list(classes, "down", str)[:CLASSES]),
+        (_list(tokens, "up", _label), _list(tokens, "down", _label)),
     )
 
 
-def _list(told: dict[str, Any], side: str) -> list[Move]:
+def _list(told: dict[str, Any], side: str, label: Callable[[str], str]) -> list[Move]:
     return [
-        Move(_label(str(move.get("text", ""))), whole(move["count"]), whole(move["answers"]), move["sum"], move["mean"])
+        Move(label(str(move.get("text", ""))), whole(move["count"]), whole(move["answers"]), move["sum"], move["mean"])
         for move in objects_of(told, side)
         if all(is_number(move.get(key)) for key in ("count", "answers", "sum", "mean"))
     ]
@@ -99,14 +99,10 @@ def details(found: list[Picture]) -> list[list[list[Any]]]:
 
 def _spans(answer: PicturedAnswer) -> Iterator[list[Any]]:
     for span in answer.comparison.spans:
-        yield [_span_label(span), signed(span.difference), [_token(token) for token in span.tokens]]
+        yield [_label(span.text), signed(span.difference), [_token(token) for token in span.tokens]]
 
 
-def _span_label(span: Span) -> str:
-    return _label(span.text)
-
-
-def _token(token: Any) -> list[Any]:
+def _token(token: Token) -> list[Any]:
     return [_label(token.text), signed(token.difference, 3), _reading(token.policy), _reading(token.reference)]
 
 
@@ -120,10 +116,10 @@ def _label(text: str) -> str:
 
 
 def shades() -> str:
-    """Rules that mix each level's share of the page's green or red into what is behind the text."""
+    """Rules that mix each level's share of the page's green or red into what is behind the text; the least is seen."""
     return "".join(
         f".tokens .{css_class(level)}{{background:color-mix(in srgb,var(--{'up' if level > 0 else 'down'}) "
-        f"{100 * abs(level) // LEVELS}%,transparent)}}\n"
+        f"{10 + 90 * abs(level) // LEVELS}%,transparent)}}\n"
         for level in range(-LEVELS, LEVELS + 1)
         if level
     )

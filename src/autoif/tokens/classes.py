@@ -29,7 +29,7 @@ def class_of(text: str, before: str) -> str:
     signs = text.strip()
     if letters:
         return _case(letters, inside=not text[0].isspace() and before[-1:].isupper())
-    if any(sign.isdigit() for sign in signs):
+    if any(sign.isnumeric() for sign in signs):
         return "digit"
     if signs and set(signs) <= BULLETS and not before.rpartition("\n")[2].strip() and len(signs) == 1:
         return "bullet"

@@ -39,7 +39,7 @@ function picture(box) {
     token.setAttribute("aria-label", `${spans[i][0]} ${spans[i][1]}`);
   }
   const place = (event) => [...box.children].indexOf(event.target);
-  panel.textContent = "No token chosen.";
+  panel.textContent = "Point at a token for its numbers.";
   box.addEventListener("pointerover", (event) => see(place(event)));
   box.addEventListener("pointerleave", () => see(at));
   box.addEventListener("click", (event) => place(event) >= 0 && choose(place(event)));
