@@ -30,7 +30,7 @@ WIDTHS = (1280, 800, 400)
 Open = Callable[..., Page]
 CONTRASTS = """() => {
   const box = document.querySelector(".text.tokens");
-  const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   const light = (...colours) => {
     for (const colour of colours) {
       canvas.fillStyle = colour;
