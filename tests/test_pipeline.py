@@ -78,6 +78,7 @@ def test_every_stage_leaves_its_files(whole):
         assert sum(stats["dropped"].values()) == len((folder / "dropped.jsonl").read_text().splitlines())
     assert (whole / "08_train" / "checkpoint" / "config.json").exists()
     assert (whole / "09_evaluate" / "scores.json").exists()
+    assert (whole / "09_evaluate" / "tokens" / "pictures.jsonl").stat().st_size > 1_000
     assert (whole / "report.html").stat().st_size > 10_000
     saved = json.loads((whole / "config.json").read_text())
     assert saved["config"]["queries"]["limit"] == 40

@@ -265,6 +265,11 @@ class EvaluateConfig(Section):
     """Answers for each held-out instruction, of the policy and of the reference."""
     sampling: SamplingConfig = SamplingConfig(temperature=0.0, top_p=1.0)
     """How the held-out answers are decoded."""
+    token_pictures: Count = 6
+    """Held-out prompts whose answers the report shows token by token, as policy and reference see them. 0: none, and no
+    log-probabilities are read."""
+    token_prompts: Positive = 100
+    """With token_pictures: held-out prompts in whose answers, one of each model, it is counted which tokens moved."""
     tasks: tuple[TaskConfig, ...] = ()
     """Benchmarks to score policy and reference on besides, each once."""
 

@@ -59,6 +59,15 @@ def test_tokens_of_one_character_are_one_span(comparison):
     assert "\ufffd" not in "".join(sizes)
 
 
+def test_parts_of_a_character_are_spelled_as_bytes(comparison):
+    spelled = {span.text: [token.text for token in span.tokens] for span in comparison.spans}
+    assert spelled["é"] == ["⟨C3⟩", "⟨A9⟩"]
+    assert spelled["🙂"] == ["⟨F0⟩", "⟨9F⟩", "⟨99⟩", "⟨82⟩"]
+    assert (spelled["\n"], spelled[" "], spelled["\t"]) == (["\n"], [" "], ["\t"])
+    alternatives = {text for token in comparison.tokens for text, _ in token.policy.alternatives}
+    assert not any("\ufffd" in text or "Ã" in text for text in alternatives)
+
+
 def test_ranks_and_alternatives_agree_with_the_log_probabilities(comparison):
     for token in comparison.tokens:
         for reading in (token.policy, token.reference):

@@ -8,6 +8,7 @@ import pytest
 from autoif.config import TaskConfig
 from autoif.errors import InputError
 from autoif.evaluation.hellaswag import HellaSwag
+from autoif.evaluation.reader import read_all
 from autoif.training.load import load_policy
 
 lm_eval = pytest.importorskip("lm_eval", reason="needs the extra `eval`")
@@ -43,7 +44,7 @@ def test_equals_lm_eval(rows, models, tmp_path):
 
     task = TaskConfig(task="hellaswag", data=str(rows), limit=10, batch_size=4)
     benchmark = HellaSwag(task, seed=0)
-    scores = benchmark.evaluate(models, tmp_path)
+    scores = read_all([benchmark], models, tmp_path)["hellaswag"]
     for side, open_model in models.items():
         model, tokenizer = open_model()
         whole = {"tasks": {"hellaswag": benchmark.task}, "groups": {}, "group_map": {}}
@@ -65,12 +66,12 @@ def test_goes_on_where_it_stopped(rows, models, tmp_path, monkeypatch):
     monkeypatch.setattr("autoif.evaluation.hellaswag.ROWS_AT_ONCE", 5)
     task = TaskConfig(task="hellaswag", data=str(rows))
     told = []
-    whole = HellaSwag(task, seed=0).evaluate(models, tmp_path, lambda *what: told.append(what))
+    whole = read_all([HellaSwag(task, seed=0)], models, tmp_path, lambda *what: told.append(what))
     assert told[:3] == [("hellaswag.reference", done, 12) for done in (5, 10, 12)]
     log = tmp_path / "answers/hellaswag.reference.jsonl"
     complete = log.read_bytes()
     log.write_bytes(complete[: len(complete) // 2])  # killed while it wrote
-    again = HellaSwag(task, seed=0).evaluate({**models, "policy": pytest.fail}, tmp_path)
+    again = read_all([HellaSwag(task, seed=0)], {**models, "policy": pytest.fail}, tmp_path)
     assert again == whole
     assert log.read_bytes() == complete
 

@@ -54,10 +54,12 @@ def run(tmp_path, data):
 
         return Opened(engine, pytest.fail)
 
+    config = EvaluateConfig(token_pictures=0)
+
     def run(*tasks, policy="WITHOUT A COMMA", reference='"with, a comma"', split="heldout_query"):
         models = {"policy": model("policy", policy), "reference": model("reference", reference)}
         with Sandbox(workers=1) as sandbox:
-            return evaluate([verified(split)], models, sandbox, EvaluateConfig(), tasks, 0, tmp_path / "09_evaluate")
+            return evaluate([verified(split)], models, sandbox, config, tasks, 0, tmp_path / "09_evaluate")
 
     run.opened = opened
     return run

@@ -10,6 +10,9 @@ from typing import Any
 
 from fake_text import TOPICS, WORDS
 
+from autoif.tokens import Comparison, Picture, PicturedAnswer, Reading, Span, Token
+from autoif.tokens.moved import MovedByType
+
 
 def write_training(folder: Path, draw: random.Random) -> None:
     folder.mkdir()
@@ -76,7 +79,40 @@ def write_evaluation(folder: Path, draw: random.Random, hostile: tuple[str, ...]
                 "kind": "punctuation",
             }
             lines.write(json.dumps(about | sides) + "\n")
+    write_tokens(folder / "tokens", draw, hostile)
     (folder / "done").touch()
+
+
+def write_tokens(folder: Path, draw: random.Random, hostile: tuple[str, ...]) -> None:
+    folder.mkdir()
+    moved = MovedByType()
+    with open(folder / "pictures.jsonl", "wb") as lines:
+        for i, seed in enumerate(("no_commas", "all_uppercase", "model", "no_commas", "all_uppercase", "model")):
+            tail = hostile[i % len(hostile)] if hostile else ""
+            answers = []
+            for side, rate in (("reference", 1.0), ("policy", 0.0)):
+                comparison = _comparison(draw, hostile)
+                moved.add(seed, comparison)
+                count = len(comparison.tokens)
+                answers.append(PicturedAnswer(side, rate, comparison.total, count + 7 * (i == 5), comparison))
+            picture = Picture(f"t{i}", TOPICS[i] + tail, f"Use no commas. {tail}", seed, tuple(answers))
+            lines.write(picture.line())
+    (folder / "moved.json").write_text(json.dumps(moved.as_dict()), encoding="utf-8")
+
+
+def _comparison(draw: random.Random, hostile: tuple[str, ...]) -> Comparison:
+    texts = [f" {word}" for word in draw.choices(WORDS, k=30)]
+    texts += [",", ".", "\n", "RAIN", "é", " ", "🙂", *[text[:200] for text in hostile], "<|im_end|>"]
+    differences = (-1.4, -0.62, -0.2, 0.0, 0.03, 0.45, 2.5)
+    spans = [
+        Span(text, tuple(_token(text, draw.choice(differences)) for _ in range(1 + (text == "🙂")))) for text in texts
+    ]
+    return Comparison("<|im_start|>user\nRain?<|im_end|>\n", tuple(spans))
+
+
+def _token(text: str, difference: float) -> Token:
+    best = ((text, -0.25), (" rain", -1.5), ("⟨F0⟩", -3.0), ("\n", -4.0))
+    return Token(text, Reading(difference - 3.0, 1, best), Reading(-3.0, 2, best[::-1]))
 
 
 def _score(reference: float, policy: float, low: float, high: float, n: int) -> dict[str, Any]:

@@ -165,6 +165,7 @@ class _Data:
             verifiers=verifiers,
             cases=cases,
             explanation=f"kept: {len(verifiers)} of 4 verifiers agree with 4 test cases (2 that follow, 2 that do not)",
+            confidence=(1.0, 0.97, 0.93, 0.5)[i % 4],
             split=("train", "train", "train", "heldout_query", "train", "train", "heldout_instruction")[i % 7],
         )
 

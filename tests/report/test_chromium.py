@@ -14,6 +14,9 @@ import pytest
 pytest.importorskip("playwright", reason="needs playwright: pip install playwright")
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from autoif.tokens import read_pictures
+from autoif.tokens.shades import signed
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
     "--no-sandbox",
@@ -25,6 +28,29 @@ FLAGS = (
 )
 WIDTHS = (1280, 800, 400)
 Open = Callable[..., Page]
+CONTRASTS = """() => {
+  const box = document.querySelector(".text.tokens");
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const light = (...colours) => {
+    for (const colour of colours) {
+      canvas.fillStyle = colour;
+      canvas.fillRect(0, 0, 1, 1);
+    }
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((part) => {
+      const share = part / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  };
+  const token = box.firstElementChild;
+  const under = getComputedStyle(box).backgroundColor;
+  return [..."pm"].flatMap((sign) => [...Array(11).keys()].map((level) => {
+    token.className = `${sign}${level}`;
+    const style = getComputedStyle(token);
+    const [a, b] = [light(under, style.backgroundColor), light(style.color)];
+    return Math.max(a, b) / Math.min(a, b);
+  }));
+}"""
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
@@ -81,7 +107,11 @@ def test_hostile_texts_run_nothing_and_are_shown(open_report: Open, hostile: Pat
     expect(page.locator(".body")).to_have_count(page.locator(".entry").count())
     assert page.evaluate("window.owned") is None
     assert page.evaluate("({}).polluted") is None
-    assert page.locator("#entries img, #entries script, #samples img, #samples script, base").count() == 0
+    for place in range(page.locator(".text.tokens").first.locator("span").count()):
+        page.locator(".text.tokens").first.locator("span").nth(place).dispatch_event("click")
+    assert page.evaluate("window.owned") is None
+    inserted = "#entries img, #entries script, #samples img, #samples script, #tokens img, #tokens script, base"
+    assert page.locator(inserted).count() == 0
     expect(page.get_by_text("<script>window.owned = 1</script>").first).to_be_visible()
 
 
@@ -105,6 +135,65 @@ def test_filters_work_together_and_clear(open_report: Open, plain: Path) -> None
     expect(page.locator("#found")).to_have_text(f"{len(wanted)} of {len(entries)} entries")
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("#found")).to_have_text(f"{len(entries)} of {len(entries)} entries")
+
+
+def test_confidence_is_a_filter_by_bands(open_report: Open, plain: Path) -> None:
+    page = open_report(plain)
+    verified = [json.loads(line) for line in (plain / "04_crosscheck/records.jsonl").read_bytes().splitlines()]
+    for band, least, most in (("100%", 1, 1), ("95 to 99%", 0.95, 0.99), ("below 75%", 0, 0.74)):
+        page.select_option("#sure", band)
+        number = sum(least <= record["confidence"] <= most for record in verified)
+        expect(page.locator("#found")).to_have_text(f"{number} of {len(_entries(page))} entries")
+    page.locator(".entry summary").first.click()
+    expect(page.locator(".entry .why").first).to_contain_text("Confidence that a label is right: 50%.")
+
+
+def test_a_token_tells_its_numbers_to_the_pointer(open_report: Open, plain: Path) -> None:
+    page = open_report(plain, "#tokens")
+    answer = page.locator(".picture .answer").first
+    expect(answer.locator(".told")).to_have_text("Point at a token for its numbers.")
+    token = answer.locator(".tokens > span").nth(3)
+    token.hover()
+    picture = next(read_pictures(plain / "09_evaluate/tokens/pictures.jsonl"))
+    read = picture.answers[0].comparison.spans[3].tokens[0]
+    expect(answer.locator("caption")).to_have_text(f"␣{read.text.strip()} {signed(read.difference, 3)}")
+    cells = answer.locator(".told tbody tr").first.locator("th, td")
+    expect(cells).to_have_text(
+        ["policy", signed(read.policy.logprob, 3), "1", re.compile("␣rain −1.50⟨F0⟩ −3.00↵ −4.00$")]
+    )
+    page.mouse.move(0, 0)
+    expect(answer.locator("caption")).to_have_count(1)
+
+
+def test_a_character_of_two_tokens_tells_both(open_report: Open, plain: Path) -> None:
+    page = open_report(plain, "#tokens", width=400)
+    answer = page.locator(".picture .answer").first
+    answer.locator(".tokens > span", has_text="🙂").click()
+    expect(answer.locator(".told table")).to_have_count(2)
+
+
+def test_tokens_are_read_by_keyboard_alone(open_report: Open, plain: Path) -> None:
+    page = open_report(plain, "#tokens")
+    box = page.locator(".text.tokens").first
+    page.locator(".picture summary").first.focus()
+    page.keyboard.press("Tab")
+    expect(box).to_be_focused()
+    for key, place in (("ArrowRight", 1), ("End", 37), ("ArrowRight", 37), ("ArrowUp", 27), ("Home", 0)):
+        page.keyboard.press(key)
+        chosen = box.locator("[aria-selected=true]")
+        expect(chosen).to_have_count(1)
+        expect(box).to_have_attribute("aria-activedescendant", f"t0-0-{place}")
+        assert re.fullmatch(r".+ [+−]?\d\.\d\d", chosen.get_attribute("aria-label") or "")
+        expect(page.locator(".told").first.locator("caption")).to_have_count(1)
+    page.keyboard.press("Tab")
+    expect(page.locator(".text.tokens").nth(1)).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_shade_can_be_read(open_report: Open, plain: Path, scheme: str) -> None:
+    page = open_report(plain, scheme=scheme)
+    for contrast in page.evaluate(CONTRASTS):
+        assert contrast >= 4.5
 
 
 def test_a_reason_in_the_funnel_leads_to_its_examples(open_report: Open, plain: Path) -> None:
@@ -174,7 +263,7 @@ def test_it_can_be_used_by_keyboard_alone(open_report: Open, plain: Path) -> Non
     texts = [json.dumps(entry).lower() for entry in _entries(page)]
     number = sum("lisbon" in text for text in texts)
     expect(page.locator("#found")).to_have_text(f"{number} of {len(texts)} entries")
-    for _ in range(6):
+    for _ in range(7):
         page.keyboard.press("Tab")
     expect(page.locator(".entry summary").first).to_be_focused()
     page.keyboard.press("Enter")

@@ -40,3 +40,9 @@ def test_names_and_moments() -> None:
     assert words.moment("yesterday") == "yesterday"
     assert words.sentence("kept: 2 of 3 agree") == "2 of 3 agree."
     assert words.sentence("") == ""
+
+
+def test_bands_of_confidence():
+    found = [words.band(value) for value in (1.0, 0.97, 0.95, 0.93, 0.9, 0.76, 0.5, 0.0)]
+    names = [name for _, name in words.BANDS]
+    assert found == [names[0], names[1], names[1], names[2], names[2], names[3], words.LOWEST_BAND, words.LOWEST_BAND]

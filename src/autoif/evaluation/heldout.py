@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +145,7 @@ def _sample(item: Graded) -> dict[str, Any]:
         "query": item.question.query.text,
         "instruction": verified.instruction.text,
         "kind": kind_of(verified.instruction),
+        "seed": verified.instruction.seed,
         "split": verified.split,
-        **by_side(lambda side: {"text": item.answers[side].text, "pass_rate": item.pass_rates[side]}),
+        **by_side(lambda side: asdict(item.answers[side]) | {"pass_rate": item.pass_rates[side]}),
     }

@@ -6,7 +6,7 @@ lm-eval's own task, tokenisation and scoring, without a chat template, which wou
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -14,18 +14,17 @@ from typing import Any
 
 from autoif.config import TaskConfig
 from autoif.errors import InputError, MissingExtraError
-from autoif.evaluation.answers import SIDES, Progress, silent
+from autoif.evaluation.answers import SIDES, Progress
 from autoif.evaluation.contrast import by_side, contrast, grouped, save_samples
 from autoif.evaluation.jsonl import read_objects
 from autoif.evaluation.log import Log, fingerprint
+from autoif.evaluation.reader import Weights
 
 HUB = "Rowan/hellaswag"
 METRICS = ("acc", "acc_norm")
 FIELDS: dict[str, Any] = {"activity_label": str, "ctx_a": str, "ctx_b": str, "endings": list, "label": str | int}
 ROWS_AT_ONCE = 64  # sorted by length and batched together; what a kill can lose
 
-Weights = Callable[[], tuple[Any, Any]]
-"""Opens a transformers model and its tokenizer."""
 Readings = dict[str, list[tuple[float, bool]]]
 """Of each row: the log-likelihood of every ending, and whether greedy decoding would write it."""
 
@@ -41,26 +40,27 @@ class HellaSwag:
         with _quiet():
             self.task = _load_task(config.data or HUB)
             self.task.build_all_requests(limit=config.limit, rank=0, world_size=1)
+        self.readings: dict[str, Readings] = {}
         self.rows = grouped(self.task.instances, lambda instance: str(instance.doc_id))
 
-    def evaluate(self, models: Mapping[str, Weights], folder: Path, progress: Progress = silent) -> dict[str, Any]:
-        """This benchmark's part of scores.json. One model is in memory at a time, and only if a row is not yet read."""
-        readings = {
-            side: self._read(models[side], folder / f"answers/{self.name}.{side}.jsonl", progress) for side in SIDES
-        }
-        results = by_side(lambda side: [self._result(id, readings[side][id]) for id in self.rows])
-        save_samples(folder / f"samples/{self.name}.jsonl", self._samples(readings, results))
+    def read(self, side: str, weights: Weights, folder: Path, progress: Progress) -> None:
+        self.readings[side] = self._read(weights, folder / f"answers/{self.name}.{side}.jsonl", progress)
+
+    def score(self, folder: Path) -> dict[str, Any]:
+        results = by_side(lambda side: [self._result(id, self.readings[side][id]) for id in self.rows])
+        save_samples(folder / f"samples/{self.name}.jsonl", self._samples(self.readings, results))
         metrics = {
             metric: contrast({side: [row[metric] for row in results[side]] for side in SIDES}, self.seed)
             for metric in METRICS
         }
-        return {
+        told = {
             "metric": "acc_norm",
             **metrics["acc_norm"],
             "metrics": metrics,
             "chat_template": False,
             "scorer": f"lm-eval {version('lm-eval')}",
         }
+        return {self.name: told}
 
     def _read(self, open_model: Weights, path: Path, progress: Progress) -> Readings:
         keys = {id: fingerprint([list(instance.args) for instance in row]) for id, row in self.rows.items()}
@@ -147,11 +147,8 @@ def _is_row(row: dict[str, Any], where: str) -> bool:
 
 
 def _reader(model: Any, tokenizer: Any, batch_size: int) -> Any:
-    import torch
     from lm_eval.models.huggingface import HFLM
 
-    if torch.cuda.is_available():
-        model = model.to("cuda")
     with _quiet():
         return HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
 

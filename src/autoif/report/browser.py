@@ -12,6 +12,7 @@ from autoif.report.fates import KEPT, Thresholds, outcome
 from autoif.report.folder import STAGES, Count, Example, RunFolder
 from autoif.report.tally import Tally
 from autoif.report.text import page_json
+from autoif.report.words import BANDS, LOWEST_BAND
 
 PER_REASON = 24
 """Most examples of one reason to drop."""
@@ -76,6 +77,12 @@ def outcome_choices(entries: Sequence[Entry], counts: Iterable[Count]) -> list[t
 
 def _choice(value: str, shown: Counter[str], total: int) -> Choice:
     return Choice(value, shown[value], total)
+
+
+def confidence_choices(entries: Iterable[Entry]) -> list[Choice]:
+    """The bands of confidence that entries have, the surest first."""
+    found = Counter(entry["sure"] for entry in entries if "sure" in entry)
+    return [Choice(band, found[band]) for band in (*(name for _, name in BANDS), LOWEST_BAND) if found[band]]
 
 
 def choices(entries: Iterable[Entry], key: str) -> list[Choice]:

@@ -53,6 +53,7 @@ def kept_entry(subject: Subject, outcome: str, thresholds: Thresholds | None) ->
     verdicts: list[str] = []
     if isinstance(record, VerifiedInstruction):
         verdicts = [_letters(row, CASES) for row in record.case_verdicts[:VERIFIERS]]
+        entry |= {"confidence": round(record.confidence, 4), "sure": words.band(record.confidence)}
         entry |= {"split": record.split, "why": shown(words.sentence(record.explanation), PROSE)}
     return entry | {
         "id": subject.id,

@@ -14,14 +14,16 @@ from markupsafe import Markup
 
 from autoif.records import clean
 from autoif.report import words
-from autoif.report.browser import choices, choose_entries, outcome_choices
+from autoif.report.browser import choices, choose_entries, confidence_choices, outcome_choices
 from autoif.report.entries import UNKNOWN, VERDICTS, Entry
 from autoif.report.figures import Histogram, bins, histogram
 from autoif.report.folder import STAGES, Count, RunFolder, objects_of, read_json, section
+from autoif.report.pictures import details, moved, pictures, shades, token_box
 from autoif.report.results import Row, Table, evaluation, lengths, samples, training
 from autoif.report.tally import Tally, tally
-from autoif.report.text import page_json
+from autoif.report.text import page_json, shown
 from autoif.store import write_atomically
+from autoif.tokens.shades import signed
 
 BYTES = 7_500_000
 """Of the browser's entries; the rest of the page is far smaller."""
@@ -46,7 +48,9 @@ def render(run: RunFolder) -> str:
     counts = [run.count(name) for name in STAGES]
     found = tally(run, SAMPLE)
     entries = choose_entries(run, found, BYTES)
-    style, script = _asset("report.css"), _asset("report.js")
+    style = _asset("report.css") + _asset("tokens.css") + shades()
+    script = _asset("report.js") + _asset("tokens.js")
+    drawn = pictures(run)
     tables = evaluation(run)
     return (
         _environment()
@@ -64,15 +68,18 @@ def render(run: RunFolder) -> str:
             completions=found.tokens.total(),
             outcomes=outcome_choices(entries, counts),
             filters={key: choices(entries, key) for key in ("origin", "kind", "split")},
+            sure=confidence_choices(entries),
             shown=sum(entry["outcome"].startswith("kept/") for entry in entries),
             instructions=found.origins.total(),
             origins=found.origins,
-            data=Markup(page_json(_data(entries))),
+            data=Markup(page_json(_data(entries) | {"pictures": details(drawn)})),
             contamination=objects_of(read_json(run.folder("pairs") / "contamination.json"), "benchmarks"),
             training=training(run),
             evaluation=tables,
             lengths=lengths(run),
             samples=samples(run, SAMPLES),
+            moved=moved(run),
+            pictures=drawn,
         )
     )
 
@@ -96,6 +103,7 @@ def _environment() -> Environment:
         for act in (words.name, words.moment, words.thousands, words.rough, words.duration)
         + (words.percent, words.rate, words.points, words.figure)
     }
+    environment.filters |= {"cut": shown, "signed": signed, "token_box": token_box}
     environment.globals["meanings"] = words.MEANINGS
     return environment
 

@@ -105,6 +105,15 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
+BANDS = ((1.0, "100%"), (0.95, "95 to 99%"), (0.9, "90 to 94%"), (0.75, "75 to 89%"))
+LOWEST_BAND = "below 75%"
+
+
+def band(confidence: float) -> str:
+    """The group of confidences that the browser filters by, the surest first in BANDS."""
+    return next((name for least, name in BANDS if confidence >= least), LOWEST_BAND)
+
+
 def rate(share: float) -> str:
     return f"{100 * share:.0f}%"
 

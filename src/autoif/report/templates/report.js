@@ -3,7 +3,7 @@
 "use strict";
 
 const PAGE = 20;
-const FILTERS = ["outcome", "origin", "kind", "split"];
+const FILTERS = ["outcome", "origin", "kind", "split", "sure"];
 const FATES = { chosen: "▲ chosen", rejected: "▼ rejected", unused: "○ unused", waiting: "… waiting" };
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
@@ -100,7 +100,7 @@ function body(entry, place) {
       ...(entry.queries ?? []).map((query) => titled("Query", query)),
       entry.instruction !== undefined ? titled("Instruction", entry.instruction) : "",
       ...(entry.fields ?? []).map(([key, value]) => titled(key, value))),
-    meaning || entry.why ? make("p", { class: "why" }, [meaning, entry.why].filter(Boolean).join(" ")) : "",
+    meaning || entry.why ? make("p", { class: "why" }, [meaning, entry.why, confidence(entry)].filter(Boolean).join(" ")) : "",
     matrix(entry, place),
     part("Verifiers", verifiers(entry, place)),
     part("Test cases", cases(entry, place)),
@@ -108,6 +108,7 @@ function body(entry, place) {
     entry.more ? make("p", { class: "small" }, `${entry.more} more completions are not shown.`) : "");
 }
 
+const confidence = (entry) => (entry.confidence === undefined ? "" : `Confidence that a label is right: ${percent(entry.confidence)}.`);
 const title = (entry) => entry.instruction ?? (entry.fields ?? []).map(([, value]) => value)[0] ?? "(nothing)";
 
 function meanRate(entry) {
