@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import os
 import time
-import zlib
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from io import BytesIO
+from itertools import accumulate
 from pathlib import Path
 from threading import RLock
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +21,8 @@ PATIENCE = 1.0
 CHUNK = 1 << 20
 """Bytes read at once; more only for a longer line."""
 
-Label = tuple[str, ...]
+Mark = tuple[bytes, bytes, tuple[bytes, ...]]
+"""What is remembered of a line: the first 8 characters of its id and of its parent, and the values of its facets."""
 Values = Mapping[str, str]
 """Some facets with the values that lines are to have."""
 NONE: Values = {}
@@ -29,32 +30,25 @@ Numbered = list[tuple[int, bytes]]
 """Lines with their numbers, from 0."""
 
 
-class Mark(NamedTuple):
-    """What is remembered of a line: its record's id and parent, and the values that it can be filtered by."""
-
-    id: bytes = b""
-    parent: bytes = b""
-    label: Label = ()
-
-
 class Lines:
-    """The whole lines of a file, found again in 17 bytes of memory each, as far as anyone has asked for them.
+    """The whole lines of a file, found again in 25 bytes of memory each, as far as anyone has asked for them.
 
     The file may grow, be replaced (as sealing a stage does), vanish and come back. A last line without its newline is
-    not there yet. `facets` name the values of a label. Safe to share between threads.
+    not there yet. Safe to share between threads.
     """
 
-    def __init__(self, path: Path, read_mark: Callable[[bytes], Mark], facets: tuple[str, ...] = ()) -> None:
+    def __init__(self, path: Path, mark: Callable[[bytes], Mark], facets: tuple[str, ...] = ()) -> None:
         self.path, self.facets = path, facets
-        self._read_mark = read_mark
+        self._mark = mark
         self._lock = RLock()
         self._file = -1
         self._forget()
 
     def _forget(self) -> None:
-        self._starts, self._ids, self._parents, self._labels = array("Q"), array("I"), array("I"), array("B")
-        self._codes: dict[Label, int] = {}
-        self._counts: Counter[Label] = Counter()
+        self._starts, self._labels = array("Q"), array("B")
+        self._ids, self._parents = bytearray(), bytearray()
+        self._codes: dict[tuple[bytes, ...], int] = {}
+        self._counts: Counter[int] = Counter()
         self._end = 0
         self.size = 0
         self.whole = False
@@ -113,54 +107,52 @@ class Lines:
             size *= 4
             chunk = os.pread(self._file, size, self._end)
         whole = chunk[: chunk.rfind(b"\n") + 1]
-        for line in BytesIO(whole):
-            self._remember(line)
-        return bool(whole)
+        if not whole:
+            return False
+        lines = list(BytesIO(whole))
+        marks = [self._mark(line) for line in lines]
+        codes = [self._codes.setdefault(label, min(len(self._codes), 255)) for _, _, label in marks]
+        self._starts.extend(accumulate(map(len, lines[:-1]), initial=self._end))
+        self._ids += b"".join([id.ljust(8) for id, _, _ in marks])
+        self._parents += b"".join([parent.ljust(8) for _, parent, _ in marks])
+        self._labels.extend(codes)
+        self._counts.update(codes)
+        self._end += len(whole)
+        return True
 
-    def _remember(self, line: bytes) -> None:
-        mark = self._read_mark(line)
-        self._starts.append(self._end)
-        self._ids.append(zlib.crc32(mark.id))
-        self._parents.append(zlib.crc32(mark.parent))
-        self._labels.append(self._codes.setdefault(mark.label, min(len(self._codes), 255)))
-        self._counts[mark.label] += 1
-        self._end += len(line)
-
-    def counts(self) -> Counter[Label]:
-        """How many lines have each label, of those read so far."""
+    def counts(self) -> Counter[tuple[str, ...]]:
+        """How many lines have each combination of values, of those read so far."""
         with self._lock:
-            return Counter(self._counts)
+            return Counter({_text(label): self._counts[code] for label, code in self._codes.items()})
 
     def count(self, wanted: Values) -> int:
         """How many lines have these values, of those read so far."""
-        return sum(number for label, number in self.counts().items() if self._fits(label, wanted))
+        with self._lock:
+            return sum(self._counts[code] for code in self._wanted_codes(wanted)) if wanted else len(self)
 
     def page(self, wanted: Values, start: int, stop: int) -> Numbered:
         """The lines with these values, counted from `start` to before `stop`, of those read so far."""
         with self._lock:
             if not wanted:
                 return self._take(range(start, min(stop, len(self))))
-            codes = [code for label, code in self._codes.items() if self._fits(label, wanted)]
-            return self._take(np.flatnonzero(np.isin(np.asarray(self._labels), codes))[start:stop].tolist())
+            chosen = np.isin(np.asarray(self._labels), self._wanted_codes(wanted))
+            return self._take(np.flatnonzero(chosen)[start:stop].tolist())
 
     def with_id(self, id: str) -> Numbered:
-        """The line of the record with this id, if it was read so far."""
+        """The lines, mostly one, whose id begins like this one, of those read so far."""
         with self._lock:
-            found = self._take(np.flatnonzero(np.asarray(self._ids) == zlib.crc32(id.encode())).tolist())
-        return [(number, line) for number, line in found if self._read_mark(line).id == id.encode()][:1]
+            return self._take(np.flatnonzero(np.frombuffer(self._ids, "u8") == _keys([id])).tolist())
 
     def children(self, parents: Collection[str]) -> Numbered:
-        """The lines whose parent is one of these, of those read so far."""
-        names = {parent.encode() for parent in parents}
-        keys = np.array([zlib.crc32(name) for name in names], np.uint32)
+        """The lines whose parent begins like one of these, of those read so far."""
         with self._lock:
-            found = self._take(np.flatnonzero(np.isin(np.asarray(self._parents), keys)).tolist())
-        return [(number, line) for number, line in found if self._read_mark(line).parent in names]
+            return self._take(np.flatnonzero(np.isin(np.frombuffer(self._parents, "u8"), _keys(parents))).tolist())
 
-    def _fits(self, label: Label, wanted: Values) -> bool:
-        return all(value == wanted.get(facet, value) for facet, value in zip(self.facets, label, strict=True))
+    def _wanted_codes(self, wanted: Values) -> list[int]:
+        labels = ((dict(zip(self.facets, _text(label), strict=True)), code) for label, code in self._codes.items())
+        return [code for label, code in labels if wanted.items() <= label.items()]
 
-    def _take(self, numbers: Iterable[int]) -> Numbered:
+    def _take(self, numbers: Sequence[int]) -> Numbered:
         """When a line is not one any more, the file was changed in place: the next look reads it anew."""
         ends = self._starts
         found = []
@@ -170,3 +162,11 @@ class Lines:
         if any(line.find(b"\n") != len(line) - 1 for _, line in found):
             self.close()
         return found
+
+
+def _text(label: tuple[bytes, ...]) -> tuple[str, ...]:
+    return tuple(value.decode("utf-8", "replace") for value in label)
+
+
+def _keys(ids: Collection[str]) -> Any:
+    return np.frombuffer(b"".join(id.encode()[:8].ljust(8) for id in ids), "u8")

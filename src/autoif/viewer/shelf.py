@@ -16,6 +16,9 @@ from autoif.store import ENTRY
 from autoif.viewer.lines import PATIENCE, Lines
 from autoif.viewer.marks import FACETS, MARKS, drop_mark, record_mark
 
+TURN = 0.03
+"""Seconds for one file before the next has its turn."""
+
 
 class Shelf:
     """The files of one run; `autoif.lineage` can look records up in it."""
@@ -37,16 +40,14 @@ class Shelf:
             lines.close()
 
     def read_on(self) -> bool:
-        """Reads ahead in every file, a part of what a request may take; returns whether all was read."""
+        """Reads ahead in every file in turn, for as long as a request may take; returns whether all was read."""
         until = time.monotonic() + PATIENCE
-        left = len(self.files)
-        for place, lines in enumerate(self.files):
-            lines.extend(seconds=max(0.0, until - time.monotonic()) / (left - place))
-        return all(lines.whole for lines in self.files)
-
-    def progress(self) -> tuple[int, int]:
-        """Bytes read so far, of how many."""
-        return sum(lines.read for lines in self.files), sum(lines.size for lines in self.files)
+        waiting = self.files
+        while waiting and time.monotonic() < until:
+            for lines in waiting:
+                lines.extend(seconds=TURN)
+            waiting = [lines for lines in waiting if not lines.whole]
+        return not waiting
 
     def counts(self) -> list[Count]:
         return [self.count(name) for name in STAGES]
@@ -65,8 +66,8 @@ class Shelf:
         return replace(count, **_spent(self.run, name))
 
     def record(self, stage: str, id: str) -> Found | None:
-        found = self.records[stage].with_id(id)
-        return Found(stage, json_object(found[0][1])) if found else None
+        found = (json_object(line) for _, line in self.records[stage].with_id(id))
+        return next((Found(stage, record) for record in found if record.get("id") == id), None)
 
     def children(self, stage: str, parents: Collection[str]) -> Iterator[Found]:
         for _, line in self.records[stage].children(parents):
