@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -61,6 +62,20 @@ def application(shelf: Shelf) -> Starlette:
     )
     app.router.redirect_slashes = False
     return app
+
+
+def server(shelf: Shelf) -> uvicorn.Server:
+    """Stops at a signal, and does not wait for a browser that keeps its connection."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            application(shelf),
+            log_level="warning",
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+    )
 
 
 class Headers:

@@ -100,9 +100,9 @@ def _members(root: Found) -> Iterator[Found]:
 
 def _main(shelf: Shelf, members: list[Found], found: Found) -> tuple[Found, Entry]:
     """What the page is about: the verified instruction, or how far it came, and how that is shown."""
-    dropped = next((member for member in members if member.stage == "crosscheck" and member.reason), None)
-    if dropped:
-        return dropped, drop_entry(dropped)
+    checked = [member for member in members if member.stage == "crosscheck"]
+    if checked and all(member.reason for member in checked):
+        return checked[0], drop_entry(checked[0])
     subject = _subject(members)
     if subject is None:
         return found, dropped_entry(Example(found.stage, "", 0, found.content), WHOLE) | {"outcome": ""}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from autoif.report.folder import Count, json_object
 from autoif.viewer.cards import Card, drop_card, excerpt, has_all, record_card
-from autoif.viewer.lines import PATIENCE, Lines, Values
+from autoif.viewer.lines import PATIENCE, Lines, Numbered, Values
 from autoif.viewer.shelf import Shelf
 
 PAGE = 50
@@ -46,13 +47,17 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page. `total` is None as long as the file was not read to its end; `known` were found until now."""
+    """One page. `total` is None as long as nobody has counted, and `known` were found until then.
+
+    A page far down a file is not `reached` at once: a request reads on for a moment, and the next one goes on.
+    """
 
     cards: list[Card]
     page: int
     total: int | None
     known: int
     version: int
+    reached: bool
 
     @property
     def first(self) -> int:
@@ -73,7 +78,8 @@ def listing(shelf: Shelf, view: View, page: int) -> Listing:
     found = lines.page(view.wanted, stop - PAGE, stop)
     total = view.total(shelf, count)
     known = max(lines.count(view.wanted), total or 0)
-    return Listing([view.card(*item) for item in found], page, total, known, lines.version)
+    reached = len(found) == PAGE or lines.whole
+    return Listing([view.card(*item) for item in found], page, total, known, lines.version, reached)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +96,30 @@ class Search:
 def search(shelf: Shelf, view: View, words: str, start: int) -> Search:
     """Looks for texts that have all the words, in any case, until a page is full or a moment has passed."""
     looked, lines = words.lower().split(), view.lines(shelf)
-    plain = [word.encode() for word in looked if word.isascii() and not set(word) & {'"', "\\"}]
     until = time.monotonic() + PATIENCE
     cards: list[Card] = []
     at = start
-    while len(cards) < PAGE and time.monotonic() < until:
+    while True:
         lines.extend(at + BLOCK, view.wanted)
         block = lines.page(view.wanted, at, at + BLOCK)
-        if not block:
+        hits = list(islice(_hits(view, block, looked), PAGE - len(cards)))
+        cards += [card for _, card in hits]
+        at += hits[-1][0] + 1 if len(cards) == PAGE else len(block)
+        if not block or len(cards) == PAGE or time.monotonic() > until:
             break
-        if not _may_have(b"".join(line for _, line in block), plain):
-            at += len(block)
-            continue
-        for number, line in block:
-            at += 1
-            value = json_object(line) if _may_have(line, plain) else {}
-            if value and has_all(value, looked):
-                cards.append(replace(view.card(number, line), excerpt=excerpt(value, looked)))
-            if len(cards) == PAGE:
-                break
     known = lines.count(view.wanted)
     return Search(cards, start, at, known, at < known or not lines.whole)
+
+
+def _hits(view: View, block: Numbered, looked: Sequence[str]) -> Iterator[tuple[int, Card]]:
+    """The cards of the lines that have all the words, each with its place in the block."""
+    plain = [word.encode() for word in looked if word.isascii() and not set(word) & {'"', "\\"}]
+    if not _may_have(b"".join(line for _, line in block), plain):
+        return
+    for place, (number, line) in enumerate(block):
+        value = json_object(line) if _may_have(line, plain) else {}
+        if value and has_all(value, looked):
+            yield place, replace(view.card(number, line), excerpt=excerpt(value, looked))
 
 
 def _may_have(text: bytes, plain: Sequence[bytes]) -> bool:

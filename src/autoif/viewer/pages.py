@@ -33,7 +33,7 @@ HEADINGS = {
     "scores": "Scored completion",
     "pairs": "Preference pair",
 }
-DROP = re.compile(r"([0-9]{1,12})-([0-9a-f]{8})")
+DROP = re.compile(r"([1-9][0-9]{,11})-([0-9a-f]{8})")
 
 
 def place(stage: str, reason: str = "") -> str:
@@ -102,13 +102,17 @@ class Pages:
             "meaning": words.MEANINGS.get(f"{stage}/{wanted.get('reason')}", ""),
         }
         if find.split():
-            start = _whole(request, "from", 0)
+            start = _whole(request, "start", 0)
             return self._page("search", **about, search=search(self.shelf, view, find, start), live=False)
         page = _whole(request, "page", 1)
+        if not page:
+            raise HTTPException(404, "Pages are counted from 1.")
         found = listing(self.shelf, view, page)
-        if not page or (found.total is not None and page > found.pages):
+        if found.total is not None and page > found.pages:
             raise HTTPException(404, f"There is no page {page:,}; the last one is {found.pages:,}.")
-        return self._page("listing", **about, listing=found, live=count.state != "done" or found.total is None)
+        return self._page(
+            "listing", **about, listing=found, live=count.state != "done" or found.total is None or not found.reached
+        )
 
     def _number(self, view: View, facet: str, value: str, count: Count) -> int | None:
         return View(view.stage, view.dropped, {facet: value}).total(self.shelf, count)
@@ -135,11 +139,11 @@ class Pages:
         stage = _stage(request)
         match = DROP.fullmatch(request.path_params["place"])
         if not match:
-            raise HTTPException(404, "There is no such address.")
+            raise HTTPException(404, f"There is no such address; see {place(stage)}/dropped.")
         number, lines = int(match[1]), self.shelf.drops[stage]
         lines.extend(number)
         found = lines.page({}, number - 1, number)
-        if not number or not found or f"{zlib.crc32(found[0][1]):08x}" != match[2]:
+        if not found or f"{zlib.crc32(found[0][1]):08x}" != match[2]:
             raise HTTPException(
                 404, f"It is not there any more: a finished stage puts its drops in order. See {stage}."
             )

@@ -20,28 +20,17 @@ def serve(path: Path, port: int, tell: Callable[[str], None]) -> None:
     """
     run = RunFolder(path)
     try:
-        import uvicorn
-
-        from autoif.viewer.app import application
+        from autoif.viewer.app import server
         from autoif.viewer.shelf import Shelf
     except ImportError as error:
         raise MissingExtraError(error.name or "starlette", "viz") from None
-    with closing(_listening(port)) as listening, closing(Shelf(run)) as shelf:
-        server = uvicorn.Server(
-            uvicorn.Config(
-                application(shelf),
-                log_level="warning",
-                lifespan="off",
-                ws="none",
-                server_header=False,
-                timeout_graceful_shutdown=1,
-            )
-        )
-        tell(f"{path}: http://{HOST}:{listening.getsockname()[1]}/ (Ctrl-C stops)")
-        server.run(sockets=[listening])
+    with closing(listening(port)) as opened, closing(Shelf(run)) as shelf:
+        tell(f"{path}: http://{HOST}:{opened.getsockname()[1]}/ (Ctrl-C stops)")
+        server(shelf).run(sockets=[opened])
 
 
-def _listening(port: int) -> socket.socket:
+def listening(port: int) -> socket.socket:
+    """A socket that only this machine reaches."""
     opened = socket.socket()
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -26,6 +26,7 @@ async function refresh() {
   if (!document.hidden) {
     const answer = await fetch(location.href).catch(() => undefined);
     if (answer?.ok) update(new DOMParser().parseFromString(policy.createHTML(await answer.text()), "text/html"));
+    if (answer?.status === 404) location.reload();
   }
   wait();
 }
