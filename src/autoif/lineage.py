@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from autoif.errors import InputError
 from autoif.rundir import RECORDS, RunDirectory
@@ -28,23 +28,48 @@ class Found:
     children: list[Found] = field(default_factory=list)
 
 
+class Source(Protocol):
+    """Where records are looked up."""
+
+    def record(self, stage: str, id: str) -> Found | None: ...
+
+    def children(self, stage: str, parents: Collection[str]) -> Iterable[Found]:
+        """The records and drops of the stage whose parent is one of these."""
+
+
 def lineage(run: RunDirectory, wanted: str) -> tuple[list[Found], Found]:
     """The record whose id begins with `wanted`: its ancestors, oldest first, and itself with all its descendants.
 
     The id of a verifier or a test case leads to the record that holds it. Raises InputError when there is none.
     """
     run.saved()
-    found = _find(run, wanted)
-    ancestors: list[Found] = []
+    found, source = _find(run, wanted), Scan(run)
+    attach_descendants(source, found)
+    return ancestors(source, found), found
+
+
+def ancestors(source: Source, found: Found) -> list[Found]:
+    """The records that `found` comes from, oldest first."""
+    line: list[Found] = []
     names = list(RECORDS)
     parent = found.content.get("parent")
     for name in reversed(names[: names.index(found.stage)]):
-        match = next((line for id, _, line in _lines(run, name) if id == parent), None) if parent else None
+        match = source.record(name, parent) if parent else None
         if match:
-            ancestors.insert(0, Found(name, json.loads(match)))
-            parent = ancestors[0].content.get("parent")
-    _attach_descendants(run, found)
-    return ancestors, found
+            line.insert(0, match)
+            parent = match.content.get("parent")
+    return line
+
+
+def attach_descendants(source: Source, root: Found) -> None:
+    """Gives `root` and its descendants their children."""
+    names = list(RECORDS)
+    level = {root.content["id"]: root}
+    for name in names[names.index(root.stage) + 1 :]:
+        for child in source.children(name, level):
+            level[child.content["parent"]].children.append(child)
+            if child.reason is None:
+                level[child.content["id"]] = child
 
 
 def _find(run: RunDirectory, wanted: str) -> Found:
@@ -62,19 +87,24 @@ def _find(run: RunDirectory, wanted: str) -> Found:
     raise InputError(f"{wanted}: no record of {run.path} has an id that begins so.")
 
 
-def _attach_descendants(run: RunDirectory, root: Found) -> None:
-    names = list(RECORDS)
-    level = {root.content["id"]: root}
-    for name in names[names.index(root.stage) + 1 :]:
-        for id, parent, line in _lines(run, name):
-            if parent in level:
-                child = Found(name, json.loads(line))
-                level[parent].children.append(child)
-                level[id] = child
-        for drop in run.stage(name).drops():
+class Scan:
+    """Reads the files of a run from their beginnings for every look-up."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self.run = run
+
+    def record(self, stage: str, id: str) -> Found | None:
+        line = next((line for found, _, line in _lines(self.run, stage) if found == id), None)
+        return Found(stage, json.loads(line)) if line else None
+
+    def children(self, stage: str, parents: Collection[str]) -> Iterator[Found]:
+        for _, parent, line in _lines(self.run, stage):
+            if parent in parents:
+                yield Found(stage, json.loads(line))
+        for drop in self.run.stage(stage).drops():
             parent = drop["what"].get("parent") if isinstance(drop["what"], dict) else None
-            if parent in level:
-                level[parent].children.append(Found(name, drop["what"], drop["reason"]))
+            if parent in parents:
+                yield Found(stage, drop["what"], drop["reason"])
 
 
 def _lines(run: RunDirectory, name: str) -> Iterator[tuple[str, str | None, bytes]]:

@@ -19,10 +19,22 @@ from autoif.seeds import kind_of
 
 Entry = dict[str, Any]
 
-PROSE, CODE, CASE, ANSWER = 2_000, 4_000, 1_200, 3_000
-"""Longest texts, in characters."""
-VERIFIERS, CASES, COMPLETIONS = 12, 24, 16
-"""Most things shown of one instruction."""
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The longest texts, in characters, and the most things that are shown of one instruction."""
+
+    prose: int
+    code: int
+    case: int
+    answer: int
+    verifiers: int
+    cases: int
+    completions: int
+
+
+PAGE = Room(2_000, 4_000, 1_200, 3_000, verifiers=12, cases=24, completions=16)
+"""For a page that carries thousands of instructions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,76 +57,77 @@ VERDICTS = {
 UNKNOWN = Verdict("U", " ", "unknown")
 
 
-def kept_entry(subject: Subject, outcome: str, thresholds: Thresholds | None) -> Entry:
+def kept_entry(subject: Subject, outcome: str, thresholds: Thresholds | None, room: Room = PAGE) -> Entry:
     """An instruction that was kept. `thresholds` is None as long as its completions were not paired."""
     record = subject.record
-    answers = _shown_answers(subject)
-    entry = _about(record.instruction)
+    answers = shown_answers(subject, room)
+    entry = _about(record.instruction, room)
     verdicts: list[str] = []
     if isinstance(record, VerifiedInstruction):
-        verdicts = [_letters(row, CASES) for row in record.case_verdicts[:VERIFIERS]]
+        verdicts = [_letters(row, room.cases) for row in record.case_verdicts[: room.verifiers]]
         entry |= {"confidence": round(record.confidence, 4), "sure": words.band(record.confidence)}
-        entry |= {"split": record.split, "why": shown(words.sentence(record.explanation), PROSE)}
+        entry |= {"split": record.split, "why": shown(words.sentence(record.explanation), room.prose)}
     return entry | {
         "id": subject.id,
         "outcome": outcome,
-        "verifiers": [_code(verifier.source, verifier.origin) for verifier in record.verifiers[:VERIFIERS]],
+        "verifiers": [_code(verifier.source, verifier.origin, room) for verifier in record.verifiers[: room.verifiers]],
         "cases": [
-            _case(case.response, case.follows, _column(verdicts, i)) for i, case in enumerate(record.cases[:CASES])
+            _case(case.response, case.follows, _column(verdicts, i), room)
+            for i, case in enumerate(record.cases[: room.cases])
         ],
-        "completions": [_completion(answer, subject, thresholds) for answer in answers],
+        "completions": [_completion(answer, subject, thresholds, room) for answer in answers],
         "more": len(subject.answers) - len(answers),
     }
 
 
-def dropped_entry(example: Example) -> Entry:
+def dropped_entry(example: Example, room: Room = PAGE) -> Entry:
     """Something that a stage dropped: an instruction's candidates with their verdicts, or whatever else it was."""
     place = {"id": f"unit {example.unit}", "outcome": f"{example.stage}/{example.reason}"}
     what = example.what if isinstance(example.what, dict) else {"text": example.what}
-    return place | (_candidates(what) if example.stage == "crosscheck" else _anything(what))
+    return place | (_candidates(what, room) if example.stage == "crosscheck" else _anything(what, room))
 
 
-def _candidates(what: dict[str, Any]) -> Entry:
-    verdicts = [_letters(row, CASES) for row in _list(what.get("verdicts"))[:VERIFIERS]]
-    cases = [case for case in _list(what.get("cases")) if isinstance(case, dict)][:CASES]
+def _candidates(what: dict[str, Any], room: Room) -> Entry:
+    verdicts = [_letters(row, room.cases) for row in _list(what.get("verdicts"))[: room.verifiers]]
+    cases = [case for case in _list(what.get("cases")) if isinstance(case, dict)][: room.cases]
     return {
-        **_instruction(what.get("instruction")),
-        "why": shown(words.sentence(str(what.get("explanation") or "")), PROSE),
-        "verifiers": [_code(str(source), "") for source in _list(what.get("verifiers"))[:VERIFIERS]],
+        **_instruction(what.get("instruction"), room),
+        "why": shown(words.sentence(str(what.get("explanation") or "")), room.prose),
+        "verifiers": [_code(str(source), "", room) for source in _list(what.get("verifiers"))[: room.verifiers]],
         "cases": [
-            _case(str(case.get("response", "")), bool(case.get("follows")), _column(verdicts, i))
+            _case(str(case.get("response", "")), bool(case.get("follows")), _column(verdicts, i), room)
             for i, case in enumerate(cases)
         ],
     }
 
 
-def _anything(what: dict[str, Any]) -> Entry:
+def _anything(what: dict[str, Any], room: Room) -> Entry:
     """Any JSON object: an instruction when it is one, else its keys and values."""
     if "queries" in what:
-        return _instruction(what)
-    told = {key: _text(value, ANSWER) for key, value in what.items() if key not in ("id", "parent") and value}
+        return _instruction(what, room)
+    told = {key: _text(value, room.answer) for key, value in what.items() if key not in ("id", "parent") and value}
     queries = [told.pop("query")] if "query" in told else []
     return {"queries": queries, "fields": [[words.field(key), value] for key, value in told.items()]}
 
 
-def _instruction(what: Any) -> Entry:
+def _instruction(what: Any, room: Room) -> Entry:
     try:
-        return _about(Instruction.model_validate(what))
+        return _about(Instruction.model_validate(what), room)
     except ValidationError:
-        return {"instruction": _text(what, PROSE)}
+        return {"instruction": _text(what, room.prose)}
 
 
-def _about(instruction: Instruction) -> Entry:
+def _about(instruction: Instruction, room: Room) -> Entry:
     return {
         "origin": instruction.origin,
         "kind": kind_of(instruction),
-        "instruction": shown(instruction.text, PROSE),
-        "queries": [shown(query.text, PROSE) for query in instruction.queries[:4]],
+        "instruction": shown(instruction.text, room.prose),
+        "queries": [shown(query.text, room.prose) for query in instruction.queries[:4]],
     }
 
 
-def _code(source: str, origin: str) -> Entry:
-    code = shown(source, CODE)
+def _code(source: str, origin: str, room: Room) -> Entry:
+    code = shown(source, room.code)
     return {"code": code, "spans": highlight(code), "origin": origin}
 
 
@@ -123,34 +136,34 @@ def _column(verdicts: Sequence[str], case: int) -> str:
     return "".join(row[case : case + 1] for row in verdicts)
 
 
-def _case(response: str, follows: bool, verdicts: str) -> Entry:
-    return {"text": shown(response, CASE), "follows": follows, "verdicts": verdicts}
+def _case(response: str, follows: bool, verdicts: str, room: Room) -> Entry:
+    return {"text": shown(response, room.case), "follows": follows, "verdicts": verdicts}
 
 
-def _shown_answers(subject: Subject) -> list[Answer]:
+def shown_answers(subject: Subject, room: Room) -> list[Answer]:
     """The best first; when there are too many, those that no pair uses are left out first."""
 
     def unused(answer: Answer) -> bool:
         return not (subject.chosen[answer.completion.id] or subject.rejected[answer.completion.id])
 
-    return sorted(sorted(subject.answers, key=unused)[:COMPLETIONS], key=lambda a: -(a.pass_rate or 0.0))
+    return sorted(sorted(subject.answers, key=unused)[: room.completions], key=lambda a: -(a.pass_rate or 0.0))
 
 
-def _completion(answer: Answer, subject: Subject, thresholds: Thresholds | None) -> Entry:
+def _completion(answer: Answer, subject: Subject, thresholds: Thresholds | None, room: Room) -> Entry:
     completion = answer.completion
     name, why = fate(answer, subject, thresholds)
     entry = {
-        "text": shown(completion.text, ANSWER),
+        "text": shown(completion.text, room.answer),
         "tokens": completion.tokens,
         "rate": answer.pass_rate,
-        "verdicts": _letters(answer.verdicts or (), VERIFIERS),
+        "verdicts": _letters(answer.verdicts or (), room.verifiers),
         "fate": name,
         "why": why,
     }
     if len(subject.record.instruction.queries) > 1:
-        entry["query"] = shown(completion.query, PROSE)
+        entry["query"] = shown(completion.query, room.prose)
     if answer.quality is not None:
-        entry["quality"] = f"{answer.quality} of 10. {shown(answer.quality_reason or '', PROSE)}"
+        entry["quality"] = f"{answer.quality} of 10. {shown(answer.quality_reason or '', room.prose)}"
     return entry
 
 

@@ -97,7 +97,7 @@ class RunFolder(RunDirectory):
         """By reason, at most `per_reason` drops, drawn by a checksum of the line: the same on every call."""
         drawn: dict[str, list[tuple[int, int, Example]]] = {}
         for place, line in enumerate(lines(self.folder(name) / "dropped.jsonl")):
-            drop = _object(line)
+            drop = json_object(line)
             example = Example(name, str(drop.get("reason")), whole(drop.get("unit")), drop.get("what"))
             heap = drawn.setdefault(example.reason, [])
             item = (-zlib.crc32(line), -place, example)
@@ -117,15 +117,15 @@ def lines(path: Path) -> Iterator[bytes]:
 
 def objects(path: Path) -> Iterator[dict[str, Any]]:
     """The JSON objects of a JSONL file."""
-    return (found for line in lines(path) if (found := _object(line)))
+    return (found for line in lines(path) if (found := json_object(line)))
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object, or {} when there is none."""
-    return _object(path.read_bytes()) if path.exists() else {}
+    return json_object(path.read_bytes()) if path.exists() else {}
 
 
-def _object(text: bytes) -> dict[str, Any]:
+def json_object(text: bytes) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

@@ -7,9 +7,10 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from autoif.records import clean
@@ -48,12 +49,12 @@ def render(run: RunFolder) -> str:
     counts = [run.count(name) for name in STAGES]
     found = tally(run, SAMPLE)
     entries = choose_entries(run, found, BYTES)
-    style = _asset("report.css") + _asset("tokens.css") + shades()
-    script = _asset("report.js") + _asset("tokens.js")
+    style = asset("report.css") + asset("tokens.css") + shades()
+    script = asset("report.js") + asset("tokens.js")
     drawn = pictures(run)
     tables = evaluation(run)
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             csp=_policy(style, script),
@@ -90,25 +91,31 @@ def _headline(tables: list[Table]) -> Row | None:
     return next((row for row in rows if row.name == "heldout"), rows[0] if rows else None)
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("autoif.report"),
+def environment(*packages: str) -> Environment:
+    """Templates of these packages and of the report, escaping what they are filled with."""
+    jinja = Environment(
+        loader=ChoiceLoader([PackageLoader(package) for package in (*packages, "autoif.report")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    jinja.filters |= {
         act.__name__: act
         for act in (words.name, words.moment, words.thousands, words.rough, words.duration)
         + (words.percent, words.rate, words.points, words.figure)
     }
-    environment.filters |= {"cut": shown, "signed": signed, "token_box": token_box}
-    environment.globals["meanings"] = words.MEANINGS
-    return environment
+    jinja.filters |= {"cut": shown, "signed": signed, "token_box": token_box}
+    jinja.globals |= {"meanings": words.MEANINGS, "place": place}
+    return jinja
 
 
-def _asset(name: str) -> str:
+def place(stage: str, reason: str = "") -> str:
+    """Where on the page a stage's records are, or what it dropped for a reason; empty when there is no such place."""
+    return f"#browse?outcome={quote(f'{stage}/{reason}', safe='/')}" if reason else ""
+
+
+def asset(name: str) -> str:
     return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
 
 

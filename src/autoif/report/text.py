@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 from pygments.lexers.python import PythonLexer
@@ -53,14 +54,13 @@ def highlight(source: str) -> str:
 
     Lengths count UTF-16 units, as JavaScript's strings do.
     """
-    runs: list[tuple[int, str]] = []
-    for _, kind, value in _LEXER.get_tokens_unprocessed(source):
-        size, name = len(value.encode("utf-16-le")) // 2, _class(kind)
-        if runs and runs[-1][1] == name:
-            runs[-1] = (runs[-1][0] + size, name)
-        else:
-            runs.append((size, name))
-    return "".join(f"{size}{name}" for size, name in runs)
+    return "".join(f"{len(run.encode('utf-16-le')) // 2}{name}" for run, name in marked(source))
+
+
+def marked(source: str) -> list[tuple[str, str]]:
+    """Python source as runs of characters, each with its class; `t` is plain text."""
+    tokens = ((value, _class(kind)) for _, kind, value in _LEXER.get_tokens_unprocessed(source))
+    return [("".join(value for value, _ in run), name) for name, run in groupby(tokens, key=lambda token: token[1])]
 
 
 @cache
