@@ -70,41 +70,39 @@ def _die(handler: Handler) -> None:
     reset(handler)
 
 
-Run = Callable[..., int]
+Serve = Callable[..., ModelServer]
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the stages into a folder and gives the exit status of the last one that ran."""
-    monkeypatch.setattr(endpoints, "FIRST_PAUSE", 0.001)
-    config = tmp_path / "endpoint.yaml"
-
-    def all_stages(folder: Path, *servers: Server) -> int:
-        engine = {
-            "engine": "openai",
-            "model": "m",
-            "base_url": [server.url for server in servers],
-            "api_key_env": "NO_SUCH_KEY",
-            "outage_minutes": 0.001,
-            "concurrency": 6,
-        }
-        content = {
-            "queries": {"limit": 12},
-            "writer": engine,
-            "policy": engine,
-            "completions": {"per_instruction": 6, "wave": 3},
-            "scores": {"quality": True},
-        }
-        config.write_text(yaml.safe_dump(content))
+def run(folder: Path, *servers: Server) -> int:
+    """The exit status of the last stage that ran. Pauses are a thousand times shorter than they are."""
+    engine = {
+        "engine": "openai",
+        "model": "m",
+        "base_url": [server.url for server in servers],
+        "api_key_env": "NO_SUCH_KEY",
+        "outage_minutes": 0.001,
+        "concurrency": 6,
+    }
+    content = {
+        "queries": {"limit": 6},
+        "writer": engine,
+        "policy": engine,
+        "crosscheck": {"method": "votes"},
+        "completions": {"per_instruction": 4, "wave": 2},
+        "scores": {"quality": True},
+        "sandbox": {"workers": 1},
+    }
+    config = folder.with_suffix(".yaml")
+    config.write_text(yaml.safe_dump(content))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(endpoints, "FIRST_PAUSE", 0.001)
         try:
             for stage in STAGES:
-                monkeypatch.setattr("sys.argv", ["autoif", stage, str(config), "--run", str(folder)])
+                patch.setattr("sys.argv", ["autoif", stage, str(config), "--run", str(folder)])
                 cli.main()
         except SystemExit as end:
             return int(end.code or 0)
-        return 0
-
-    return all_stages
+    return 0
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -118,8 +116,8 @@ def spent(folder: Path) -> int:
     return sum(stage["prompt_tokens"] + stage["completion_tokens"] for stage in stats)
 
 
-@pytest.fixture
-def serve() -> Iterator[Callable[..., ModelServer]]:
+@pytest.fixture(scope="module")
+def serve() -> Iterator[Serve]:
     started: list[ModelServer] = []
 
     def start(**options: Any) -> ModelServer:
@@ -131,40 +129,52 @@ def serve() -> Iterator[Callable[..., ModelServer]]:
         server.stop()
 
 
-def test_faults_and_outages_change_no_byte_and_nothing_is_paid_for_twice(
-    run: Run,
-    serve: Callable[..., ModelServer],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    good = serve()
-    assert run(tmp_path / "good", good) == 0, capsys.readouterr().err
-    asked = good.answered
-    assert set(asked.values()) == {1}
-    assert spent(tmp_path / "good") == good.charged
-    assert files(tmp_path / "good")["07_pairs/records.jsonl"]
+@pytest.fixture(scope="module")
+def good(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], Counter[str]]:
+    """The files of a run without faults, and what was asked."""
+    folder, server = tmp_path_factory.mktemp("good") / "run", serve()
+    assert run(folder, server) == 0
+    assert spent(folder) == server.charged
+    made = files(folder)
+    assert made["07_pairs/records.jsonl"]
+    assert {Path(name).name for name in made} == {"records.jsonl", "dropped.jsonl", "done"}
+    assert set(server.answered.values()) == {1}
+    return made, server.answered
 
-    faulty = serve(faulty=True)
-    assert run(tmp_path / "faulty", faulty) == 0, capsys.readouterr().err
-    assert files(tmp_path / "faulty") == files(tmp_path / "good")
-    assert faulty.answered == asked
-    assert faulty.tries.total() > 1.15 * asked.total()
-    assert spent(tmp_path / "faulty") == faulty.charged > good.charged
 
+def test_a_fifth_of_all_replies_bad_changes_no_byte(serve: Serve, good: Any, tmp_path: Path) -> None:
+    made, asked = good
+    server = serve(faulty=True)
+    assert run(tmp_path / "run", server) == 0
+    assert files(tmp_path / "run") == made
+    assert server.answered == asked, "nothing is paid for twice"
+    assert server.tries.total() > 1.1 * asked.total()
+    assert spent(tmp_path / "run") == server.charged
+
+
+def test_one_of_two_servers_dies(serve: Serve, good: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made, asked = good
     lasting, dying = serve(), serve(dies_after=asked.total() // 4)
-    assert run(tmp_path / "two", lasting, dying) == 0, capsys.readouterr().err
-    assert files(tmp_path / "two") == files(tmp_path / "good")
+    assert run(tmp_path / "run", dying, lasting) == 0
+    assert files(tmp_path / "run") == made
     assert lasting.answered + dying.answered == asked
     assert dying.answered.total() == asked.total() // 4
     assert f"{dying.url} does not answer" in caplog.text
+    assert spent(tmp_path / "run") == lasting.charged + dying.charged
 
-    first = serve(dies_after=asked.total() * 2 // 3)
-    assert run(tmp_path / "outage", first) == 1
-    assert "run the same command again to continue" in capsys.readouterr().err
-    assert list((tmp_path / "outage").glob("0*/replies")), "the answers of inputs that are not complete"
+
+@pytest.mark.parametrize("share", [0.2, 0.8])
+def test_an_outage_ends_the_run_and_the_same_command_continues_it(
+    serve: Serve, good: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], share: float
+) -> None:
+    made, asked = good
+    first = serve(dies_after=int(asked.total() * share))
+    assert run(tmp_path / "run", first) == 1
+    said = capsys.readouterr().err
+    assert "No answer since" in said
+    assert "run the same command again to continue" in said
     second = serve(port=first.server_address[1])
-    assert run(tmp_path / "outage", second) == 0, capsys.readouterr().err
-    assert files(tmp_path / "outage") == files(tmp_path / "good")
-    assert first.answered + second.answered == asked
-    assert spent(tmp_path / "outage") == first.charged + second.charged
+    assert run(tmp_path / "run", second) == 0
+    assert files(tmp_path / "run") == made
+    assert first.answered + second.answered == asked, "also what inputs still open were told is not asked again"
+    assert spent(tmp_path / "run") == first.charged + second.charged
