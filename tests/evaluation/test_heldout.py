@@ -85,7 +85,7 @@ def test_keeps_every_answer_with_its_pass_rate(run, tmp_path):
     line = lines["Use a list."]
     answer = {"text": "WATER FROM CLOUDS", "truncated": False, "pass_rate": pytest.approx(2 / 3)}
     assert line["policy"] == answer
-    assert line["reference"] == {"text": "Water, from clouds.", "pass_rate": 0.0}
+    assert line["reference"] == {"text": "Water, from clouds.", "truncated": False, "pass_rate": 0.0}
     assert (line["query"], line["kind"], line["split"]) == ("What is rain?", "format", "heldout_instruction")
 
 
