@@ -83,8 +83,7 @@ def test_keeps_every_answer_with_its_pass_rate(run, tmp_path):
     lines = {line["instruction"]: line for line in samples(tmp_path)}
     assert lines.keys() == {"Use no commas.", "Shout.", "Use a list."}
     line = lines["Use a list."]
-    answer = {"text": "WATER FROM CLOUDS", "truncated": False, "pass_rate": pytest.approx(2 / 3)}
-    assert line["policy"] == answer
+    assert line["policy"] == {"text": "WATER FROM CLOUDS", "truncated": False, "pass_rate": pytest.approx(2 / 3)}
     assert line["reference"] == {"text": "Water, from clouds.", "truncated": False, "pass_rate": 0.0}
     assert (line["query"], line["kind"], line["split"]) == ("What is rain?", "format", "heldout_instruction")
 
