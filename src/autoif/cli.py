@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from autoif.cli_tools import TOOLS, run_of, terminal
 from autoif.errors import AutoIFError, InputError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from autoif.config import Config
-    from autoif.rundir import RunDirectory
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -92,20 +89,6 @@ def _config(path: Path, overrides: tuple[str, ...], run_directory: str | None, s
     return load_config(path, (*overrides, *more))
 
 
-def _console() -> Console:
-    """A terminal's own width; a fixed one for logs and CI, where nobody says."""
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=120)
-
-
-def _run_directory(path: Path) -> RunDirectory:
-    from autoif.rundir import RunDirectory
-
-    return RunDirectory(path)
-
-
 @cli.command()
 @configured
 def run(
@@ -124,7 +107,7 @@ def run(
     from autoif.stopping import stoppable
     from autoif.views import closing
 
-    resolved, console = _config(config, overrides, run_directory, sandbox), _console()
+    resolved, console = _config(config, overrides, run_directory, sandbox), terminal()
     with opened(resolved, console, allowed) as opened_run, stoppable(opened_run.tell):
         run_all(opened_run)
         closing(opened_run.directory, console)
@@ -148,7 +131,7 @@ def _run_stage(name: str, config: Config, allowed: tuple[str, ...]) -> None:
     from autoif.runner import opened
     from autoif.stopping import stoppable
 
-    with opened(config, _console(), allowed) as opened_run, stoppable(opened_run.tell):
+    with opened(config, terminal(), allowed) as opened_run, stoppable(opened_run.tell):
         functions[name](opened_run)
 
 
@@ -206,126 +189,12 @@ def report(target: Path, overrides: tuple[str, ...], run_directory: str | None) 
     from autoif.report import write_report
 
     directory = target if target.is_dir() else Path(_config(target, overrides, run_directory, None).run or "")
-    _run_directory(directory).saved()
+    run_of(directory).saved()
     click.echo(write_report(directory))
 
 
-@cli.command()
-@click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
-def status(run_directory: Path) -> None:
-    """Show the funnel of a run: in, kept, dropped by reason, tokens and seconds."""
-    from autoif import views
-
-    _console().print(views.status(_run_directory(run_directory)))
-
-
-@cli.command()
-@click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
-@click.argument("id")
-def show(run_directory: Path, id: str) -> None:
-    """Show one record with its whole lineage, from query to pair. ID may be the first characters of an id."""
-    from autoif import views
-    from autoif.lineage import lineage
-
-    _console().print(views.lineage(*lineage(_run_directory(run_directory), id)))
-
-
-@cli.command()
-@click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="The port to listen on; any free one if not given."
-)
-def view(run_directory: Path, port: int) -> None:
-    """Browse a run of any size, also while it is going on: a web page on this machine, until Ctrl-C."""
-    from autoif.viewer import serve
-
-    serve(run_directory, port, click.echo)
-
-
-@cli.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--sandbox",
-    type=click.Choice(["strict", "weak"]),
-    default="strict",
-    help="weak: also where nothing can contain code.",
-)
-def verify(file: Path, sandbox: str) -> None:
-    """Run verifiers on responses in the sandbox.
-
-    FILE has lines of {"id", "verifiers": [source, …], "responses": [text, …]}; on stdout, for each line,
-    {"id", "verdicts": [[name for each response] for each verifier], "pass_rates": [one for each response]}.
-    """
-    from autoif.verify import verify_file
-
-    for line in verify_file(file, sandbox):
-        click.echo(line)
-
-
-@cli.command()
-@click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
-@click.option(
-    "--format",
-    "name",
-    required=True,
-    type=click.Choice(["trl", "llama-factory", "axolotl", "openrlhf", "sft", "rewards", "verl", "open-instruct"]),
-    help="The trainer that will read it; rewards: TRL's GRPO.",
-)
-@click.option("--to", "target", type=click.Path(path_type=Path), help="The file; RUN/export/FORMAT.jsonl if not given.")
-def export(run_directory: Path, name: str, target: Path | None) -> None:
-    """Write what a run made for another trainer, as JSON lines.
-
-    trl, llama-factory, axolotl, openrlhf: preference pairs. sft: chosen answers. rewards, verl, open-instruct: prompts
-    with the verifiers of their instruction, for training on verifiable rewards. Held-out instructions are left out.
-    """
-    from autoif.export import export as write
-
-    path, rows = write(_run_directory(run_directory), name, target)
-    click.echo(f"{path}: {rows} rows")
-
-
-@cli.command()
-@click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
-@click.option(
-    "--to", "repo", required=True, metavar="ORG/NAME", help="The data set; the policy goes to ORG/NAME-policy."
-)
-@click.option("--dry-run", is_flag=True, help="Show exactly what would be sent, and send nothing.")
-@click.option("--public", is_flag=True, help="Make new repositories public; they are private otherwise.")
-def push(run_directory: Path, repo: str, dry_run: bool, public: bool) -> None:
-    """Send pairs, verified instructions and policy of a run to the Hugging Face hub, with your `hf auth login`."""
-    from autoif.push import push as send
-
-    send(_run_directory(run_directory), repo, public, dry_run, _console())
-
-
-@cli.command()
-@click.option("--policy", required=True, help="The tuned model: a folder, a GGUF file or a Hugging Face id.")
-@click.option("--reference", required=True, help="The model it is compared with.")
-@click.option("--prompt", required=True, help="The user message.")
-@click.option("--completion", required=True, help="The answer whose tokens are compared.")
-@click.option("--html", type=click.Path(path_type=Path), help="Write a page to this file instead.")
-def compare(policy: str, reference: str, prompt: str, completion: str, html: Path | None) -> None:
-    """Show per-token log-probability differences: green where the policy puts more, red where less.
-
-    Each difference is clipped at 1 nat; the prompt is uncoloured.
-    """
-    from autoif.evaluation.compare import compare as read
-    from autoif.evaluation.compare_view import render_html, render_terminal
-
-    comparison = read(policy, reference, prompt, completion)
-    if html is None:
-        _console().print(render_terminal(comparison))
-    else:
-        html.write_text(render_html(comparison), encoding="utf-8")
-        click.echo(html)
-
-
-@cli.command()
-def doctor() -> None:
-    """Show what this machine offers: engines, accelerators, sandbox mechanisms."""
-    from autoif.doctor import examine
-
-    _console().print(examine())
+for _tool in TOOLS:
+    cli.add_command(_tool)
 
 
 if __name__ == "__main__":
