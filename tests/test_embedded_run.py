@@ -31,7 +31,7 @@ def run(tmp_path_factory) -> Path:
         "completions": {"per_instruction": 4, "sampling": SHORT},
         "pairs": {"pairing": "best_worst"},
         "train": {"batch_size": 2, "max_steps": 2, "max_length": 256, "learning_rate": 1e-5},
-        "evaluate": {"heldout_limit": 3, "sampling": SHORT},
+        "evaluate": {"heldout_limit": 3, "token_prompts": 2, "sampling": SHORT},
     }
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(content))
@@ -79,3 +79,4 @@ def test_held_out_answers_of_both_models_were_scored(run):
     assert scores["difference"]["low"] <= scores["difference"]["mean"] <= scores["difference"]["high"]
     samples = (run / "09_evaluate" / "samples" / "heldout.jsonl").read_text().splitlines()
     assert all(json.loads(line)["policy"]["text"] for line in samples)
+    assert (run / "09_evaluate" / "tokens" / "pictures.jsonl").read_text()
