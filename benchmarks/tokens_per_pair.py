@@ -85,7 +85,7 @@ def tokens_of_verifications(run: runner.Run) -> int:
         for unit, one in run.directory.finished("instructions").units()
     )
     with run.sandbox() as sandbox:
-        outcomes = stages.verifiers(units, run.config, run.engine(run.config.writer), sandbox)
+        outcomes = stages.verifiers(units, run.config, run.engine(run.config.writer, "verifiers"), sandbox)
         return sum(outcome.usage.completion_tokens for outcome in outcomes)
 
 
