@@ -129,13 +129,14 @@ def test_a_record_has_its_whole_lineage(site, plain):
     chosen, rejected = scored[pair["chosen_id"]], scored[pair["rejected_id"]]
     verified = next(v for v in data(plain, "crosscheck") if v["id"] == pair["parent"])
     query = verified["instruction"]["queries"][0]
+    candidates = next(c for c in data(plain, "verifiers") if c["instruction"]["id"] == verified["instruction"]["id"])
     completions = [s for s in scored.values() if s["completion"]["parent"] == verified["id"]]
     for path in (
         f"/pairs/{pair['id']}",
         f"/scores/{chosen['id']}",
         f"/completions/{pair['rejected_id']}",
         f"/crosscheck/{verified['id']}",
-        f"/verifiers/{verified['parent']}",
+        f"/verifiers/{candidates['id']}",
         f"/instructions/{verified['instruction']['id']}",
     ):
         page = site.page(path)
