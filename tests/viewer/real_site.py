@@ -93,3 +93,19 @@ def serving(run: Path) -> Iterator[Site]:
         yield Site(opened.getsockname()[1])
         started.should_exit = True
         thread.join()
+
+
+def crawl(site: Site) -> dict[str, Page]:
+    """Every page that can be reached by links, by address."""
+    found: dict[str, Page] = {}
+    waiting = ["/"]
+    while waiting:
+        path = waiting.pop().partition("#")[0]
+        if path and path not in found:
+            found[path] = site.page(path)
+            waiting += found[path].links()
+    return found
+
+
+def quoted(words: str) -> str:
+    return "".join(f"%{byte:02x}" for byte in words.encode())

@@ -187,7 +187,6 @@ class OpenAIEngine(Engine):
             raise
 
     async def _exchange(self, endpoint: Endpoint, request: Request) -> Reply:
-        import httpx
         import openai
 
         completions = self.clients[endpoint.url].chat.completions
@@ -196,7 +195,7 @@ class OpenAIEngine(Engine):
         except openai.APITimeoutError:
             raise TimeoutError from None
         except openai.APIConnectionError as error:
-            gone = isinstance(error.__cause__, httpx.ConnectError)
+            gone = type(error.__cause__).__name__ == "ConnectError"  # of httpx or httpx2, as the client has it
             reason = f"the connection failed: {error.__cause__ or error}"
             raise Trouble(reason, "gone" if gone else "broken") from None
         except openai.APIStatusError as error:

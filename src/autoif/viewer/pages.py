@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from typing import Any
@@ -33,6 +34,8 @@ HEADINGS = {
     "scores": "Scored completion",
     "pairs": "Preference pair",
 }
+Facets = dict[str, tuple[str, ...]]
+"""What a list can be filtered by, with the values there are."""
 DROP = re.compile(r"([1-9][0-9]{,11})-([0-9a-f]{8})")
 
 
@@ -83,83 +86,86 @@ class Pages:
         reasons = tuple(reason for reason, _ in self.shelf.count(stage).dropped)
         return self._listed(request, stage, True, {"reason": reasons})
 
-    def _listed(self, request: Request, stage: str, dropped: bool, facets: dict[str, tuple[str, ...]]) -> HTMLResponse:
-        wanted = {facet: value for facet in facets if (value := request.query_params.get(facet))}
-        view, count = View(stage, dropped, wanted), self.shelf.count(stage)
-        here = f"/{stage}/dropped" if dropped else f"/{stage}"
-        find = request.query_params.get("find", "")[:200]
-        about: dict[str, Any] = {
-            "title": f"{stage}, dropped" if dropped else stage,
-            "stage": stage,
-            "count": count,
-            "dropped": dropped,
-            "wanted": wanted,
-            "find": find,
-            "here": here,
-            "address": f"{here}?{request.query_params}",
-            "link": lambda **more: f"{here}?{urlencode(wanted | more)}",
-            "filters": {facet: [(v, self._number(view, facet, v, count)) for v in facets[facet]] for facet in facets},
-            "meaning": words.MEANINGS.get(f"{stage}/{wanted.get('reason')}", ""),
-        }
+    def _listed(self, request: Request, stage: str, dropped: bool, facets: Facets) -> HTMLResponse:
+        """A page of what the reader filtered, or what a search found in it."""
+        query = request.query_params
+        view = View(stage, dropped, {facet: value for facet in facets if (value := query.get(facet))})
+        count, find = self.shelf.count(stage), query.get("find", "")[:200]
+        about = self._about(view, facets, count) | {"find": find, "address": f"{_here(view)}?{query}"}
         if find.split():
-            start = _whole(request, "start", 0)
-            return self._page("search", **about, search=search(self.shelf, view, find, start), live=False)
+            found = search(self.shelf, view, find, _whole(request, "start", 0))
+            return self._page("search", **about, search=found, live=False)
         page = _whole(request, "page", 1)
         if not page:
             raise HTTPException(404, "Pages are counted from 1.")
-        found = listing(self.shelf, view, page)
-        if found.total is not None and page > found.pages:
-            raise HTTPException(404, f"There is no page {page:,}; the last one is {found.pages:,}.")
-        return self._page(
-            "listing", **about, listing=found, live=count.state != "done" or found.total is None or not found.reached
-        )
+        made = listing(self.shelf, view, page)
+        if made.total is not None and page > made.pages:
+            raise HTTPException(404, f"There is no page {page:,}; the last one is {made.pages:,}.")
+        live = count.state != "done" or made.total is None or not made.reached
+        return self._page("listing", **about, listing=made, live=live)
 
-    def _number(self, view: View, facet: str, value: str, count: Count) -> int | None:
-        return View(view.stage, view.dropped, {facet: value}).total(self.shelf, count)
+    def _about(self, view: View, facets: Facets, count: Count) -> dict[str, Any]:
+        """What stands above a list, and how its links are made."""
+
+        def number(facet: str, value: str) -> int | None:
+            return View(view.stage, view.dropped, {facet: value}).total(self.shelf, count)
+
+        return {
+            "title": f"{view.stage}, dropped" if view.dropped else view.stage,
+            "stage": view.stage,
+            "dropped": view.dropped,
+            "count": count,
+            "wanted": view.wanted,
+            "filters": {facet: [(value, number(facet, value)) for value in values] for facet, values in facets.items()},
+            "meaning": words.MEANINGS.get(f"{view.stage}/{view.wanted.get('reason')}", ""),
+            "here": _here(view),
+            "link": lambda **more: f"{_here(view)}?{urlencode({**view.wanted, **more})}",
+        }
 
     def record(self, request: Request) -> HTMLResponse:
         """One record with its whole lineage, as far as the files were read."""
-        stage, id = _stage(request), request.path_params["id"]
-        whole = self.shelf.read_on()
+        stage, id = _stage(request), str(request.path_params["id"])
+        behind = "" if self.shelf.read_on() else self._behind(list(RECORDS))
         found = self.shelf.record(stage, id)
-        behind = "" if whole else self._behind(list(RECORDS))
-        if found is None:
-            if behind:
-                return self._page("waiting", title=HEADINGS[stage], stage=stage, behind=behind, live=True)
+        if not found and not behind:
             raise HTTPException(404, f"No record of {stage} has this id.")
-        live = bool(behind) or any(self.shelf.count(name).state != "done" for name in RECORDS)
-        about = {"title": HEADINGS[stage], "stage": stage, "id": id, "behind": behind, "live": live}
-        made = family(self.shelf, found)
-        keys = (made.entry.get("kind"), made.entry.get("origin"), made.entry.get("split"))
-        tags = [words.name(key) for key in dict.fromkeys(keys) if key and key != "train"]
-        return self._page("record", **about, family=made, tags=tags)
+        made = family(self.shelf, found) if found else None
+        keys = [made.entry.get(key) for key in ("kind", "origin", "split")] if made else []
+        return self._page(
+            "record",
+            title=HEADINGS[stage],
+            stage=stage,
+            id=found.content["id"] if found else "",
+            behind=behind,
+            family=made,
+            tags=[words.name(key) for key in dict.fromkeys(keys) if key and key != "train"],
+            live=bool(behind) or any(self.shelf.count(name).state != "done" for name in RECORDS),
+        )
 
     def drop(self, request: Request) -> HTMLResponse:
         """One dropped thing, by the number of its line and a checksum of it."""
         stage = _stage(request)
         match = DROP.fullmatch(request.path_params["place"])
         if not match:
-            raise HTTPException(404, f"There is no such address; see {place(stage)}/dropped.")
-        number, lines = int(match[1]), self.shelf.drops[stage]
-        lines.extend(number)
+            raise HTTPException(404, f"There is no such address; see /{stage}/dropped.")
+        number, lines, here = int(match[1]), self.shelf.drops[stage], f"/{stage}/dropped"
+        lines.extend(number, seconds=math.inf)
         found = lines.page({}, number - 1, number)
         if not found or f"{zlib.crc32(found[0][1]):08x}" != match[2]:
-            raise HTTPException(
-                404, f"It is not there any more: a finished stage puts its drops in order. See {stage}."
-            )
+            raise HTTPException(404, f"It is not there any more: a finished stage puts its drops in order. See {here}.")
         drop = json_object(found[0][1])
         what = drop.get("what")
         item = Found(stage, what if isinstance(what, dict) else {"text": what}, str(drop.get("reason")))
-        self.shelf.read_on()
+        whole = self.shelf.read_on()
         return self._page(
             "drop",
-            title=f"{stage}, dropped",
+            title=words.name(item.reason or "").capitalize(),
             stage=stage,
             reason=item.reason,
             line=number,
             entry=drop_entry(item),
             parent=parent_of(self.shelf, item),
-            live=False,
+            live=not whole,
         )
 
     def refused(self, request: Request, error: Exception) -> HTMLResponse:
@@ -192,6 +198,10 @@ def _stage(request: Request) -> str:
     if stage not in RECORDS:
         raise HTTPException(404, f"There is no stage of this name; the stages are {', '.join(RECORDS)}.")
     return stage
+
+
+def _here(view: View) -> str:
+    return f"/{view.stage}/dropped" if view.dropped else f"/{view.stage}"
 
 
 def _whole(request: Request, key: str, default: int) -> int:
