@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+OneOrMore = Annotated[tuple[str, ...], BeforeValidator(lambda one: (one,) if isinstance(one, str) else one or ())]
+"""Texts: a list of them, a single one, or null."""
 
 
 class Section(BaseModel):
@@ -29,16 +31,19 @@ class EngineConfig(Section):
     """openvino: the CPU default. openai: any OpenAI-compatible server. scripted: canned replies, for dry runs."""
     model: str = "smollm2-135m-instruct"
     """The embedded `smollm2-135m-instruct`, a folder, a GGUF file, a Hugging Face id, or a server's name for it."""
-    base_url: str | None = None
-    """openai: the server, such as http://localhost:8000/v1. The key comes from the environment alone."""
+    base_url: OneOrMore = ()
+    """openai: the server, such as http://localhost:8000/v1, or a list of servers that share the requests. The key comes
+    from the environment alone."""
     api_key_env: str = "OPENAI_API_KEY"
     """openai: the environment variable that holds the key."""
     concurrency: Positive = 64
-    """Requests under way at once (openvino, transformers: the batch)."""
+    """Requests under way at once (openvino, transformers: the batch; openai: at most, over all servers)."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
     """openai: how long one request may take before it is tried again."""
     retries: Count = 8
-    """openai: tries after the first, on 429, 5xx, time-outs and broken replies."""
+    """openai: tries after the first, on 5xx, time-outs, lost connections and broken replies."""
+    outage_minutes: Annotated[float, Field(ge=0)] = 30.0
+    """openai: how long to wait for a server that is down before the run ends, to be continued by the same command."""
     device: str = "auto"
     """transformers: auto, cpu, cuda, mps."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -54,7 +54,7 @@ def instructions(run: Run) -> None:
     run.execute(
         "instructions",
         units,
-        lambda units: stages.instructions(units, run.config, run.engine(run.config.writer)),
+        lambda units: stages.instructions(units, run.config, run.engine(run.config.writer, "instructions")),
         total,
         instruction_sifter(config.near_duplicate),
     )
@@ -67,7 +67,7 @@ def verifiers(run: Run) -> None:
         run.execute(
             "verifiers",
             run.directory.finished("instructions").units(),
-            lambda units: stages.verifiers(units, run.config, run.engine(run.config.writer), sandbox),
+            lambda units: stages.verifiers(units, run.config, run.engine(run.config.writer, "verifiers"), sandbox),
             _count(run, "instructions"),
         )
     _require(run, "verifiers", "the writer wrote no verification function", "use a stronger writer")
@@ -83,7 +83,7 @@ def crosscheck(run: Run) -> None:
             if wanted.back_translation == "none":
                 return outcomes
             nli = load_nli(wanted.nli_model) if wanted.back_translation == "nli" else None
-            return stages.back_translation(outcomes, run.config, run.engine(run.config.writer), nli)
+            return stages.back_translation(outcomes, run.config, run.engine(run.config.writer, "crosscheck"), nli)
 
         units = run.directory.finished("verifiers").units()
         run.execute("crosscheck", units, work, _count(run, "verifiers"))
@@ -99,7 +99,7 @@ def completions(run: Run) -> None:
         run.execute(
             "completions",
             prompts(run.directory.finished("crosscheck")),
-            lambda units: stages.completions(units, config, run.policy(), sandbox),
+            lambda units: stages.completions(units, config, run.policy("completions"), sandbox),
             None if run.config.instructions.mode == "paper" else _count(run, "crosscheck"),
         )
     _require(run, "completions", "the policy gave no usable answer", "raise completions.sampling.max_tokens")
@@ -107,16 +107,14 @@ def completions(run: Run) -> None:
 
 def scores(run: Run) -> None:
     """Stage 6."""
-    writer = (
-        run.engine(run.config.writer) if run.config.scores.quality and not run.directory.stage("scores").done else None
-    )
     with run.sandbox() as sandbox:
-        run.execute(
-            "scores",
-            answered(run.directory.finished("crosscheck"), run.directory.finished("completions")),
-            lambda units: stages.scores(units, run.config, sandbox, writer),
-            _count(run, "crosscheck"),
-        )
+
+        def work(units: Units) -> Iterator[Outcome[Any]]:
+            writer = run.engine(run.config.writer, "scores") if run.config.scores.quality else None
+            return stages.scores(units, run.config, sandbox, writer)
+
+        units = answered(run.directory.finished("crosscheck"), run.directory.finished("completions"))
+        run.execute("scores", units, work, _count(run, "crosscheck"))
     _require(run, "scores", "no completion could be scored", "look at 06_scores/dropped.jsonl")
 
 

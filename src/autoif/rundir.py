@@ -51,7 +51,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 }
 """What of the configuration each stage depends on: sections, or single keys of one."""
 
-HARMLESS = {"concurrency", "timeout_seconds", "retries", "base_url", "api_key_env", "device"}
+HARMLESS = {"concurrency", "timeout_seconds", "retries", "outage_minutes", "base_url", "api_key_env", "device"}
 """Engine settings that do not change what is asked, so a resumed run may change them."""
 
 LIBRARIES = ("autoif", "torch", "transformers", "trl", "peft", "openvino-genai", "vllm", "lm-eval", "pydantic")

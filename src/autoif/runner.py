@@ -13,6 +13,7 @@ from rich.console import Console
 
 from autoif.config import Config, EngineConfig
 from autoif.engines import Engine, load_engine
+from autoif.engines.remembered import Remembered
 from autoif.errors import InputError
 from autoif.policies import reference_engine, tuned_engine
 from autoif.progress import Meter, meter
@@ -50,17 +51,23 @@ class Run:
         self._engine: Engine | None = None
         self._loaded: EngineConfig | None = None
 
-    def engine(self, wanted: EngineConfig) -> Engine:
-        """The engine of a role. Loading another model first frees the one before."""
+    def engine(self, wanted: EngineConfig, stage: str) -> Engine:
+        """The engine of a role, for one stage: what a server was paid for is kept until that stage is done.
+
+        Loading another model first frees the one before.
+        """
         if self._engine is None or self._loaded != wanted:
             self.close()
             self._engine, self._loaded = load_engine(wanted), wanted
-        return self._engine
+        return Remembered(self._engine, self._replies(stage)) if wanted.engine == "openai" else self._engine
 
-    def policy(self) -> Engine:
+    def policy(self, stage: str) -> Engine:
         """The policy as it enters this round."""
         trained = self.round.trained
-        return self.engine(tuned_engine(self.config, trained[-1]) if trained else reference_engine(self.config))
+        return self.engine(tuned_engine(self.config, trained[-1]) if trained else reference_engine(self.config), stage)
+
+    def _replies(self, stage: str) -> Path:
+        return self.directory.folder(stage) / "replies"
 
     def sandbox(self) -> Sandbox:
         wanted = self.config.sandbox.model_dump()
@@ -81,6 +88,7 @@ class Run:
         with meter(self.console, name, total, len(journal)) as shown:
             _consume(work(todo), journal, shown)
         stop_if_asked()  # before it is sealed
+        self._replies(name).unlink(missing_ok=True)
         stats = journal.seal(sift)
         dropped = ", ".join(f"{count} {reason}" for reason, count in stats["dropped"].items())
         told = f" (dropped: {dropped})" if dropped else ""

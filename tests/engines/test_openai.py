@@ -1,167 +1,26 @@
 """The endpoint engine against a real HTTP server that misbehaves on purpose."""
 
-import asyncio
-import json
 import socket
-import struct
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from bad_server import BROKEN, Act, Handler, Server, Time, answer, body, completion, hang, status
 
 from autoif.config import EngineConfig
 from autoif.engines import Request, Sampling
-from autoif.engines.openai import LONGEST_PAUSE, OpenAIEngine, _pause
+from autoif.engines.endpoints import LONGEST_PAUSE, pause
+from autoif.engines.openai import OpenAIEngine
 from autoif.errors import EngineError, EngineUnavailableError, InputError
-
-Act = Callable[["Handler"], None]
-
-
-class Server(ThreadingHTTPServer):
-    """Plays the acts given for a prompt, one a try, and answers properly after the last."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.acts: dict[str, list[Act]] = {}
-        self.tries: Counter[str] = Counter()
-        self.bodies: list[dict[str, Any]] = []
-        self.keys: set[str | None] = set()
-        self.lock = threading.Lock()
-        self.over = threading.Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is part of the play."""
+from autoif.records import Usage
 
 
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        self.send(200, {"object": "list", "data": []})
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        prompt = body["messages"][0]["content"]
-        with self.server.lock:
-            self.server.bodies.append(body)
-            self.server.keys.add(self.headers["Authorization"])
-            number = self.server.tries[prompt]
-            self.server.tries[prompt] += 1
-        acts = self.server.acts.get(prompt, [])
-        (acts[number] if number < len(acts) else answer(f"re: {prompt}"))(self)
-
-    def send(self, status: int, body: Any, headers: dict[str, str] | None = None, missing: int = 0) -> None:
-        """`missing`: that many bytes of what was promised never come."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in {
-            "Content-Type": "application/json",
-            "Content-Length": str(len(data)),
-            **(headers or {}),
-        }.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data[: len(data) - missing])
-
-
-def completion(text: Any, finish: str = "stop", **message: Any) -> dict[str, Any]:
-    return {
-        "id": "1",
-        "object": "chat.completion",
-        "choices": [
-            {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text, **message}}
-        ],
-        "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
-    }
-
-
-def answer(text: Any, finish: str = "stop", **message: Any) -> Act:
-    return lambda handler: handler.send(200, completion(text, finish, **message))
-
-
-def status(code: int, headers: dict[str, str] | None = None, message: str = "no") -> Act:
-    return lambda handler: handler.send(code, {"error": {"message": message, "code": message}}, headers)
-
-
-def body(data: Any, missing: int = 0) -> Act:
-    return lambda handler: handler.send(200, data, missing=missing)
-
-
-def reset(handler: Handler) -> None:
-    """Hangs up with RST instead of FIN."""
-    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    handler.connection.close()
-
-
-def hang(handler: Handler) -> None:
-    handler.server.over.wait(20)
-
-
-def drip(handler: Handler) -> None:
-    """A byte now and then, so that no read ever times out."""
-    handler.send_response(200)
-    handler.send_header("Content-Length", "100000")
-    handler.end_headers()
-    while not handler.server.over.wait(0.02):
-        handler.wfile.write(b" ")
-
-
-BROKEN: dict[str, Act] = {
-    "429": status(429, {"Retry-After": "3"}),
-    "500": status(500),
-    "503": status(503),
-    "408": status(408),
-    "reset": reset,
-    "hang": hang,
-    "drip": drip,
-    "truncated": body(completion("x"), missing=20),
-    "half": body(json.dumps(completion("x")).encode()[:40]),
-    "not utf-8": body(b"\xff\xfe\x00"),
-    "deep": body(b"[" * 100_000),
-    "no choices": body({"choices": []}),
-    "null choices": body({"choices": None}),
-    "odd choices": body({"choices": [None]}),
-    "no message": body({"choices": [{"finish_reason": "stop"}]}),
-    "error body": body({"error": {"message": "overloaded"}}),
-    "a list": body([1, 2]),
-}
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.over.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-class Pauses(list[float]):
-    """Stands for asyncio.sleep: notes how long, and does not wait."""
-
-    async def __call__(self, seconds: float) -> None:
-        self.append(seconds)
-
-
-def _engine(server: Server, pauses: Pauses | None = None, **fields: Any) -> OpenAIEngine:
+def _engine(server: Server, time: Time | None = None, **fields: Any) -> OpenAIEngine:
     settings: dict[str, Any] = {"concurrency": 4, "retries": 3, "timeout_seconds": 30.0, **fields}
     config = EngineConfig(engine="openai", model="m", base_url=server.url, api_key_env="NO_SUCH_KEY", **settings)
-    return OpenAIEngine(config, sleep=Pauses() if pauses is None else pauses)
+    time = time or Time()
+    return OpenAIEngine(config, time.sleep, time.clock)
 
 
 def _request(prompt: str, **fields: Any) -> Request:
@@ -211,31 +70,31 @@ def test_twenty_percent_bad_replies_change_nothing(server: Server) -> None:
     with _engine(server, concurrency=16) as engine:
         replies = {reply.id: reply.text for reply in engine.generate(_request(str(n)) for n in range(75))}
     assert replies == {str(n): f"re: {n}" for n in range(75)}
-    assert sum(server.tries.values()) == 75 + 15, "a request that was answered is never paid for twice"
+    assert sum(server.tries[str(n)] for n in range(75)) == 75 + 15, (
+        "a request that was answered is never paid for twice"
+    )
 
 
 def test_retry_after_is_respected(server: Server) -> None:
     server.acts["q"] = [status(429, {"Retry-After": "30"}), status(503, {"Retry-After": "nonsense"})]
-    pauses = Pauses()
-    _ask(server, pauses=pauses)
-    assert pauses[0] == 30
-    assert 1 <= pauses[1] <= 2
+    time = Time()
+    _ask(server, time=time)
+    assert 30.5 <= time.now <= 32, "30 seconds, then a pause of its own"
 
 
 def test_retry_after_as_a_date_in_the_past_is_no_wait(server: Server) -> None:
     server.acts["q"] = [status(429, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"})]
-    pauses = Pauses()
-    _ask(server, pauses=pauses)
-    assert 0.5 <= pauses[0] <= 1
+    time = Time()
+    _ask(server, time=time)
+    assert 0.5 <= time.now <= 1
 
 
 def test_pauses_double_with_jitter_up_to_a_limit() -> None:
-    for attempt in range(1, 12):
+    for attempt in (*range(1, 12), 10_000):
         full = min(LONGEST_PAUSE, 2 ** (attempt - 1))
-        drawn = [_pause(attempt, 0) for _ in range(50)]
-        assert all(full / 2 <= pause <= full for pause in drawn)
+        drawn = [pause(attempt) for _ in range(50)]
+        assert all(full / 2 <= seconds <= full for seconds in drawn)
         assert len(set(drawn)) > 1
-    assert _pause(1, 1e9) == 10 * LONGEST_PAUSE
 
 
 @pytest.mark.parametrize(
@@ -275,25 +134,65 @@ def test_replies_that_stay_broken_become_one_error_reply(server: Server) -> None
 def test_a_request_that_fails_while_others_succeed_is_an_error_reply(server: Server) -> None:
     server.acts["bad"] = [status(500)] * 9
     with _engine(server, concurrency=2) as engine:
-
-        async def until_another_is_answered(_: float) -> None:
-            seen = engine.answered
-            while engine.answered == seen:
-                await asyncio.sleep(0)
-
-        engine.sleep = until_another_is_answered
         replies = {r.id: r.finish for r in engine.generate(map(_request, ["bad", *map(str, range(9))]))}
     assert replies.pop("bad") == "error"
     assert set(replies.values()) == {"stop"}
+    assert server.tries["bad"] == 4
+    assert server.tries["Hi"] == 1, "something else was answered at that moment"
 
 
-def test_an_outage_stops_the_run_and_loses_nothing(server: Server) -> None:
-    for n in range(5, 50):
-        server.acts[str(n)] = [status(503)] * 99
+@pytest.mark.parametrize("probe", [503, 200])
+def test_an_outage_stops_the_run_and_loses_nothing(server: Server, probe: int) -> None:
+    """Also one in which small requests are answered and every real one is refused."""
+    for prompt in (*map(str, range(5, 50)), *(["Hi"] if probe == 503 else [])):
+        server.acts[prompt] = [status(503)] * 999
     replies: list[Any] = []
-    with _engine(server, retries=20) as engine, pytest.raises(EngineError, match="is down"):
+    with _engine(server, outage_minutes=5) as engine, pytest.raises(EngineError, match="run the same command again"):
         replies.extend(engine.generate(_request(str(n)) for n in range(50)))
     assert {reply.id: reply.finish for reply in replies} == {str(n): "stop" for n in range(5)}
+
+
+def test_broken_replies_are_an_outage_when_nothing_else_is_answered(server: Server) -> None:
+    """A proxy that says 200 to everything while what is behind it is gone."""
+    for prompt, times in {"a": 2, "b": 2, "Hi": 10}.items():
+        server.acts[prompt] = [body(b"<html>maintenance</html>")] * times
+    with _engine(server, retries=1, outage_minutes=999) as engine:
+        assert {r.id: r.text for r in engine.generate(map(_request, "ab"))} == {"a": "re: a", "b": "re: b"}
+
+
+def test_what_thrown_away_replies_cost_is_counted_once(server: Server) -> None:
+    costly = body({**completion("x"), "choices": []})
+    server.acts["q"] = [costly, status(500), costly]
+    with _engine(server) as engine:
+        first, second = engine.generate([_request("q")]), engine.generate([_request("p")])
+        replies = [*first, *second]
+    assert [reply.usage for reply in replies] == [Usage(11, 7)] * 2
+    assert [reply.spent for reply in replies] == [Usage(33, 21), Usage(11, 7)]
+
+
+def test_a_lost_reply_costs_what_its_tries_and_the_probe_cost(server: Server) -> None:
+    server.acts["q"] = [body({**completion("x"), "choices": []})] * 9
+    reply = _ask(server)
+    assert reply.finish == "error"
+    assert reply.spent == Usage(5 * 11, 5 * 7)
+
+
+def test_answers_under_way_are_yielded_before_an_error(server: Server) -> None:
+    refused = threading.Event()
+
+    def refuse(handler: Handler) -> None:
+        status(401)(handler)
+        refused.set()
+
+    def late(handler: Handler) -> None:
+        refused.wait(20)
+        answer("paid for")(handler)
+
+    server.acts = {"bad": [refuse], "late": [late]}
+    replies: list[Any] = []
+    with _engine(server) as engine, pytest.raises(EngineError, match="NO_SUCH_KEY"):
+        replies.extend(engine.generate(map(_request, ["late", "bad"])))
+    assert [reply.text for reply in replies] == ["paid for"]
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,12 @@ class Reply:
     usage: Usage = field(default_factory=Usage)
     error: str | None = None
     """Why there is no text, when `finish` is `error` (a reply lost for good, after every retry)."""
+    wasted: Usage = field(default_factory=Usage)
+    """What was spent besides: on replies that were thrown away because they were broken."""
+
+    @property
+    def spent(self) -> Usage:
+        return self.usage + self.wasted
 
 
 class Engine(ABC):

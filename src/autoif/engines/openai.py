@@ -1,32 +1,39 @@
-"""Any OpenAI-compatible server: many requests at once, tried again where that can help."""
+"""Any OpenAI-compatible server, or several: many requests at once, tried again where that can help."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import random
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future
-from email.utils import parsedate_to_datetime
+from dataclasses import replace
 from itertools import islice
-from queue import Empty, SimpleQueue
-from time import time
+from queue import SimpleQueue
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autoif.config import EngineConfig
-from autoif.engines.base import Engine, Finish, Reply, Request
+from autoif.engines.base import Engine, Reply, Request, Sampling
+from autoif.engines.endpoints import Endpoint, Kind, Pool, Trouble, pause
+from autoif.engines.openai_reply import read_reply, retry_after
 from autoif.errors import EngineError, EngineUnavailableError, InputError
 from autoif.records import Usage, clean
 
 OFFICIAL = "https://api.openai.com/v1"
-LONGEST_PAUSE = 60.0
-"""Seconds between two tries, unless the server asks for more; then at most ten times as long."""
-PROMPT_PROBLEMS = ("context length", "context_length", "too long", "content_filter", "content management policy")
-"""In a 400 answer: the fault of this prompt, not of the configuration."""
+PROMPT_PROBLEMS = (
+    "context length",
+    "context_length",
+    "too long",
+    "request too large",
+    "content_filter",
+    "content management policy",
+)
+"""In a 4xx answer: the fault of this prompt, not of the configuration or of the moment."""
+PROBE = Request("", [{"role": "user", "content": "Hi"}], Sampling(temperature=0.0, max_tokens=1))
+"""What an endpoint in doubt is asked: a single token."""
 
 
 class Options(BaseModel):
@@ -41,23 +48,30 @@ class Options(BaseModel):
 
 
 class OpenAIEngine(Engine):
-    """Keeps `concurrency` requests under way on an event loop in a thread of its own.
+    """Keeps as many requests under way as the endpoints bear, up to `concurrency`, on an event loop in its own thread.
 
-    429, 5xx, time-outs, lost connections and broken replies are tried again, `retries` times, with exponential
-    back-off, jitter and respect for Retry-After. Any other refusal stops the run with EngineError, except one that is
-    about a single prompt, which becomes an error reply. So does a request that fails for good while others succeed.
-    When no other succeeded since the try before, the server is down: EngineError stops the run and nothing is lost.
+    429, 5xx, time-outs, lost connections and broken replies are tried again with exponential back-off, jitter and
+    respect for Retry-After. A request that failed `retries` + 1 times by itself is put down to its prompt, and becomes
+    an error reply, only if the endpoint answers something else right then; otherwise the endpoint is out (`Pool`), and
+    the request goes to another or waits. Any refusal that is not about a single prompt stops the run with EngineError,
+    as does an outage of `outage_minutes`; answers still under way are waited for and yielded first.
     """
 
-    def __init__(self, config: EngineConfig, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        config: EngineConfig,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.config = config
         self.options = _options(config)
         self.supports_prefill = self.options.prefill
         self.supports_schema = self.options.json_schema
-        self.url = config.base_url or OFFICIAL
-        self.sleep = sleep
-        self.answered = 0
-        self.client = _client(config, self.url)
+        urls = tuple(dict.fromkeys(config.base_url)) or (OFFICIAL,)
+        self.clients = {url: _client(config, url) for url in urls}
+        endpoints = [Endpoint(url, config.concurrency) for url in urls]
+        self.pool = Pool(endpoints, 60 * config.outage_minutes, self._probe, sleep, clock)
+        self.wasted = Usage()
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
@@ -71,19 +85,23 @@ class OpenAIEngine(Engine):
         source = iter(requests)
         running: set[Future[Reply]] = set()
         done: SimpleQueue[Future[Reply]] = SimpleQueue()
+        failure: BaseException | None = None
         try:
             while True:
-                for request in islice(source, self.config.concurrency - len(running)):
+                room = 0 if failure else max(0, self.pool.room - len(running))
+                for request in islice(source, room):
                     future = asyncio.run_coroutine_threadsafe(self._answer(request), self.loop)
                     running.add(future)
                     future.add_done_callback(done.put)
                 if not running:
-                    return
+                    break
                 future = done.get()
                 running.discard(future)
-                if future.exception():
-                    yield from _paid_for(done)
-                yield future.result()
+                failure = failure or future.exception()
+                if not future.exception():
+                    yield future.result()
+            if failure:
+                raise failure
         finally:
             for future in running:
                 future.cancel()
@@ -104,62 +122,98 @@ class OpenAIEngine(Engine):
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
-        await self.client.close()
+        for client in self.clients.values():
+            await client.close()
 
     async def _greet(self) -> None:
-        """Finds out before the first request whether there is a server at all and whether it takes the key."""
+        """Finds out before the first request which servers there are at all and whether they take the key."""
+        there = await asyncio.gather(*map(self._is_there, self.pool.endpoints))
+        if not any(there):
+            urls = " or ".join(self.clients)
+            raise EngineUnavailableError(f"No server answers at {urls}; start it, or correct base_url.")
+        for endpoint, found in zip(self.pool.endpoints, there, strict=True):
+            if not found:
+                endpoint.reason = "no server"
+                self.pool.take_out(endpoint)
+
+    async def _is_there(self, endpoint: Endpoint) -> bool:
         import openai
 
         try:
-            await asyncio.wait_for(self.client.models.list(), self.config.timeout_seconds)
+            await asyncio.wait_for(self.clients[endpoint.url].models.list(), self.config.timeout_seconds)
         except (openai.APIConnectionError, TimeoutError):
-            raise EngineUnavailableError(f"No server answers at {self.url}; start it, or correct base_url.") from None
+            return False
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            raise self._refusal(error) from None
+            raise self._refusal(endpoint, error) from None
         except (openai.OpenAIError, ValueError):
-            return  # it is there; some servers have no list of models
+            return True  # some servers have no list of models
+        return True
 
     async def _answer(self, request: Request) -> Reply:
-        trouble = _Trouble("")
-        for attempt in range(self.config.retries + 1):
-            answered_before = self.answered
-            if attempt:
-                await self.sleep(_pause(attempt, trouble.retry_after))
+        failures = tries = 0
+        while True:
             try:
-                reply = await asyncio.wait_for(self._send(request), self.config.timeout_seconds)
-            except TimeoutError:
-                trouble = _Trouble(f"no answer in {self.config.timeout_seconds:g} seconds", down=True)
-            except _Trouble as caught:
+                async with self.pool.turn() as endpoint:
+                    return self._with_waste(await self._send(endpoint, request))
+            except Trouble as caught:
                 trouble = caught
+            failures += 1
+            tries += trouble.counts
+            if tries <= self.config.retries:
+                await self.pool.sleep(pause(failures))
+            elif await self.pool.lives(endpoint):
+                return self._with_waste(Reply(request.id, "", "error", error=str(trouble)))
             else:
-                self.answered += 1
-                return reply
-        if trouble.down and self.answered == answered_before:
-            raise EngineError(f"{self.url} is down ({trouble}); what is done is kept, so run again when it is back.")
-        return Reply(request.id, "", "error", error=str(trouble))
+                failures = tries = 0
 
-    async def _send(self, request: Request) -> Reply:
-        """One try. Raises _Trouble where another may help, EngineError where none can."""
+    async def _probe(self, endpoint: Endpoint) -> None:
+        reply = await self._send(endpoint, PROBE)
+        self.wasted += reply.usage
+
+    def _with_waste(self, reply: Reply) -> Reply:
+        """The reply with what was spent on no reply since the one before."""
+        wasted, self.wasted = self.wasted, Usage()
+        return replace(reply, wasted=wasted)
+
+    async def _send(self, endpoint: Endpoint, request: Request) -> Reply:
+        """One try. Raises Trouble where another may help, EngineError where none can."""
+        seconds = self.config.timeout_seconds
+        try:
+            return await asyncio.wait_for(self._exchange(endpoint, request), seconds)
+        except TimeoutError:
+            raise Trouble(f"no answer in {seconds:g} seconds", "slow") from None
+        except Trouble as trouble:
+            self.wasted += trouble.usage
+            raise
+
+    async def _exchange(self, endpoint: Endpoint, request: Request) -> Reply:
+        import httpx
         import openai
 
+        completions = self.clients[endpoint.url].chat.completions
         try:
-            raw = await self.client.chat.completions.with_raw_response.create(**self._body(request))
+            raw = await completions.with_raw_response.create(**self._body(endpoint, request))
+        except openai.APITimeoutError:
+            raise TimeoutError from None
         except openai.APIConnectionError as error:
-            raise _Trouble(f"the connection failed ({error.__cause__ or error})", down=True) from None
+            gone = isinstance(error.__cause__, httpx.ConnectError)
+            reason = f"the connection failed: {error.__cause__ or error}"
+            raise Trouble(reason, "gone" if gone else "broken") from None
         except openai.APIStatusError as error:
-            return self._refused(request, error)
-        return _read(request.id, raw.http_response.content)
+            return self._refused(endpoint, request, error)
+        return read_reply(request.id, raw.http_response.content)
 
-    def _refused(self, request: Request, error: Any) -> Reply:
-        """Sorts an error status: worth another try, the fault of one prompt, or the end."""
+    def _refused(self, endpoint: Endpoint, request: Request, error: Any) -> Reply:
+        """Sorts an error status: the fault of one prompt, worth another try, or the end."""
         status, text = error.status_code, error.response.text
-        if status >= 500 or status == 408 or (status == 429 and "insufficient_quota" not in text):
-            raise _Trouble(f"status {status}", down=True, retry_after=_retry_after(error.response.headers))
-        if status in (400, 413, 422) and any(problem in text.lower() for problem in PROMPT_PROBLEMS):
+        if status in (400, 413, 422, 429) and any(problem in text.lower() for problem in PROMPT_PROBLEMS):
             return Reply(request.id, "", "error", error=clean(f"status {status}: {text[:200]}"))
-        raise self._refusal(error)
+        if status >= 500 or status == 408 or (status == 429 and "insufficient_quota" not in text):
+            kind: Kind = "busy" if status in (429, 503) else "slow" if status == 408 else "broken"
+            raise Trouble(f"status {status}", kind, retry_after(error.response.headers))
+        raise self._refusal(endpoint, error)
 
-    def _refusal(self, error: Any) -> EngineError:
+    def _refusal(self, endpoint: Endpoint, error: Any) -> EngineError:
         advice = {
             401: f"set the key in {self.config.api_key_env}",
             403: f"the key in {self.config.api_key_env} may not use this model",
@@ -167,11 +221,11 @@ class OpenAIEngine(Engine):
             429: "the quota is used up",
         }.get(error.status_code, "correct the configuration")
         said = clean(" ".join(error.response.text.split()))[:200]
-        return EngineError(f"{self.url} refuses with status {error.status_code} ({said}): {advice}.")
+        return EngineError(f"{endpoint.url} refuses with status {error.status_code} ({said}): {advice}.")
 
-    def _body(self, request: Request) -> dict[str, Any]:
+    def _body(self, endpoint: Endpoint, request: Request) -> dict[str, Any]:
         sampling = request.sampling
-        limit = "max_completion_tokens" if self.url == OFFICIAL else "max_tokens"
+        limit = "max_completion_tokens" if endpoint.url == OFFICIAL else "max_tokens"
         body: dict[str, Any] = {
             "model": self.config.model,
             "messages": [{key: clean(text) for key, text in message.items()} for message in request.messages],
@@ -191,15 +245,6 @@ class OpenAIEngine(Engine):
         return body
 
 
-class _Trouble(Exception):
-    """A try that failed; the next may not. `down`: the server gave no reply at all."""
-
-    def __init__(self, reason: str, down: bool = False, retry_after: float = 0.0) -> None:
-        super().__init__(clean(reason))
-        self.down = down
-        self.retry_after = retry_after
-
-
 def _options(config: EngineConfig) -> Options:
     try:
         return Options.model_validate(config.options)
@@ -216,66 +261,3 @@ def _client(config: EngineConfig, url: str) -> Any:
         raise EngineUnavailableError(f"{url} needs a key: set the environment variable {config.api_key_env}.")
     # A local server takes any key. Retries and time-outs are ours.
     return openai.AsyncOpenAI(api_key=key or "none", base_url=url, max_retries=0, timeout=config.timeout_seconds)
-
-
-def _paid_for(done: SimpleQueue[Future[Reply]]) -> Iterator[Reply]:
-    """The replies that came in while another request failed."""
-    while True:
-        try:
-            future = done.get_nowait()
-        except Empty:
-            return
-        if not future.exception():
-            yield future.result()
-
-
-def _pause(attempt: int, retry_after: float) -> float:
-    """Seconds before try number `attempt`: twice as long each time, scattered over its upper half."""
-    backoff = min(LONGEST_PAUSE, 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)
-    return max(backoff, min(retry_after, 10 * LONGEST_PAUSE))
-
-
-def _retry_after(headers: Any) -> float:
-    """Seconds from a Retry-After header, which holds a number or a date; 0 without one."""
-    value = headers.get("retry-after", "")
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except (ValueError, TypeError):
-        return 0.0
-
-
-def _read(id: str, content: bytes) -> Reply:
-    """The reply in the body of a 200. Raises _Trouble when there is none."""
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        raise _Trouble("the reply is not whole JSON") from None
-    choices = body.get("choices") if isinstance(body, dict) else None
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    message = choice.get("message")
-    if not isinstance(message, dict):
-        raise _Trouble(f"the reply has no choices: {content[:200].decode('utf-8', 'replace')}")
-    text = _text(message.get("content")) or _text(message.get("refusal"))
-    finish: Finish = "length" if choice.get("finish_reason") == "length" else "stop"
-    return Reply(id, clean(text), finish, _usage(body.get("usage")))
-
-
-def _usage(spent: Any) -> Usage:
-    if not isinstance(spent, dict):
-        return Usage()
-    return Usage(_count(spent.get("prompt_tokens")), _count(spent.get("completion_tokens")))
-
-
-def _text(content: Any) -> str:
-    """A message's content is a string, null, or a list of parts."""
-    if isinstance(content, list):
-        return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""
-
-
-def _count(value: Any) -> int:
-    return value if type(value) is int and value >= 0 else 0

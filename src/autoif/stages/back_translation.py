@@ -80,7 +80,7 @@ def _says_contradiction(reply: Reply) -> bool:
 def _without(
     outcome: Outcome[VerifiedInstruction], wrong: Sequence[tuple[int, str]], replies: Sequence[Reply], least: int
 ) -> Outcome[VerifiedInstruction]:
-    usage = sum((reply.usage for reply in replies), outcome.usage or Usage())
+    usage = sum((reply.spent for reply in replies), outcome.usage or Usage())
     if not wrong:
         return Outcome(outcome.unit, outcome.kept, outcome.dropped, usage)
     verified, gone = outcome.kept[0], {v for v, _ in wrong}

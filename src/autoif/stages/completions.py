@@ -121,7 +121,7 @@ def _outcome(unit: int, prompt: Prompt, replies: Sequence[Reply]) -> Outcome[Com
             dropped.append(Drop(problem, what))
         else:
             kept.append(_completion(prompt, sample, reply))
-    return Outcome(unit, tuple(kept), tuple(dropped), sum((reply.usage for reply in replies), Usage()))
+    return Outcome(unit, tuple(kept), tuple(dropped), sum((reply.spent for reply in replies), Usage()))
 
 
 def _problem(reply: Reply, seen: set[str]) -> str | None:

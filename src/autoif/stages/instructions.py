@@ -39,7 +39,7 @@ def instructions(
     for unit, queries, replies in ask(writer, units, lambda unit, queries: requests(unit, queries, config)):
         kept, dropped = parse(unit, queries, replies, config)
         dropped += [Drop("empty", {"error": reply.error}) for reply in replies if reply.error]
-        yield Outcome(unit, tuple(kept), tuple(dropped), sum((r.usage for r in replies), Usage()))
+        yield Outcome(unit, tuple(kept), tuple(dropped), sum((r.spent for r in replies), Usage()))
 
 
 def _proactive_requests(unit: int, queries: Queries, config: Config) -> list[Request]:

@@ -110,7 +110,7 @@ def _rated(unit: int, item: _Scored, replies: Sequence[Reply], config: Config) -
                 quality_reason=reason,
             )
         )
-    return Outcome(unit, tuple(kept), item.dropped, sum((reply.usage for reply in replies), Usage()))
+    return Outcome(unit, tuple(kept), item.dropped, sum((reply.spent for reply in replies), Usage()))
 
 
 def read_quality(text: str) -> tuple[int | None, str | None]:

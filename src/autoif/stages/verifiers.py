@@ -198,7 +198,7 @@ def _from_replies(
     for case, reply in zip(_mutated(draft, replies, config), replies[end:], strict=True):
         if reply.finish == "stop" and reply.text.strip() not in ("", case.response.strip()):
             cases += _test_cases(case.id, [(reply.text, False)], "model")
-    usage = sum((r.usage for r in replies), Usage())
+    usage = sum((r.spent for r in replies), Usage())
     sources = _sources(functions, writer)
     kept = (_candidates(instruction, sources, cases, "model"),) if sources else ()
     return Outcome(unit, kept, tuple(dropped), usage)
