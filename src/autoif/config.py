@@ -287,6 +287,15 @@ class SandboxConfig(Section):
     """weak: run where the kernel cannot contain hostile code (macOS); only for verifiers you trust."""
 
 
+class RayConfig(Section):
+    address: str | None = None
+    """HOST:PORT of the cluster's head; null is RAY_ADDRESS, or else a new cluster of this machine alone."""
+    sandboxes: Positive | None = None
+    """Sandboxes in the cluster, one worker each; null is one for each CPU that serves no GPU."""
+    replicas: Positive = 1
+    """vllm: copies of the model, each on as many GPUs as its options say. openai: processes that send requests."""
+
+
 class Config(Section):
     run: str | None = None
     """The run directory; runs/NAME of the config file when not given."""
@@ -308,3 +317,6 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     sandbox: SandboxConfig = SandboxConfig()
+    executor: Literal["local", "ray"] = "local"
+    """ray: engines vllm and openai work through Ray Data, and verifiers run in sandboxes all over a Ray cluster."""
+    ray: RayConfig = RayConfig()
