@@ -54,7 +54,8 @@ class EngineConfig(Section):
 
 class QueriesConfig(Section):
     source: str = "builtin"
-    """`builtin`, a file (.jsonl .json .parquet .csv), a folder of such files, or a Hugging Face data set id."""
+    """`builtin`, a file (.jsonl .json .parquet .csv), a folder of such files, one of either at s3:// or gs://, or a
+    Hugging Face data set id."""
     format: Literal["auto", "field", "sharegpt", "hh"] = "auto"
     """field: one named column. sharegpt: `conversations` of from/value turns. hh: HH-RLHF transcripts in `chosen`."""
     field: str | None = None

@@ -10,6 +10,7 @@ from typing import Any
 from autoif.contamination import Contamination
 from autoif.prompts import user, user_prompt
 from autoif.records import Message, PreferencePair, Query, VerifiedInstruction
+from autoif.remote import Folder, is_remote
 from autoif.rundir import RunDirectory
 from autoif.store import write_atomically
 
@@ -100,13 +101,16 @@ LLAMA_FACTORY_INFO: Row = {
 """What LLaMA-Factory's dataset_info.json says of the file."""
 
 
-def export(run: RunDirectory, name: str, target: Path | None = None) -> tuple[Path, int]:
-    """Writes the run's rows in a format as JSON lines, by default to RUN/export/NAME.jsonl.
+def export(run: RunDirectory, name: str, to: str | None = None) -> tuple[Path | str, int]:
+    """Writes the run's rows in a format as JSON lines, by default to RUN/export/NAME.jsonl, at a URL in shards.
 
-    Returns the file and the number of rows. Raises InputError when the stage that they come from is not finished.
+    Returns the file or the URL, and the number of rows. Raises InputError when the stage that they come from is not
+    finished.
     """
     rows = _reward_rows(run, name) if name in REWARD_FORMATS else _pair_rows(run, name)
-    target = target or run.path / "export" / f"{name}.jsonl"
+    if to and is_remote(to):
+        return to, Folder(to).write(name, rows)
+    target = Path(to) if to else run.path / "export" / f"{name}.jsonl"
     target.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with open(target, "w", encoding="utf-8") as file:

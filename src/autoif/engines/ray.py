@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Protocol
@@ -37,8 +37,8 @@ class Rows(Protocol):
 class RayEngine(Engine):
     """Keeps `concurrency` requests in one Ray Data pipeline, which stays open, with its models loaded, until `close`.
 
-    A queue on this machine feeds the pipeline row by row. A row that fails is an error reply; what a lost machine was at
-    is done again by Ray Data. Raises EngineError when the pipeline breaks down or the server does not answer any more.
+    A queue on this machine feeds the pipeline row by row. A row that fails is an error reply; what a lost machine was
+    at is done again by Ray Data. Raises EngineError when the pipeline or the server breaks down.
     """
 
     def __init__(self, config: EngineConfig, settings: RayConfig) -> None:
@@ -105,7 +105,7 @@ def _rows(config: EngineConfig) -> Rows:
     return VllmRows(config)
 
 
-def _answers(ray: Any, queue: Any, processor: Any) -> Iterator[dict[str, Any]]:
+def _answers(ray: Any, queue: Any, processor: Any) -> Generator[dict[str, Any], None, None]:
     """Rows from the queue to rows of answers, in the order in which they come."""
     from ray.data.block import BlockAccessor
 

@@ -28,9 +28,7 @@ class HttpRows:
 
     def __init__(self, config: EngineConfig) -> None:
         if len(config.base_url) > 1:
-            raise InputError(
-                "executor ray: engine openai takes one base_url; put a load balancer before several servers."
-            )
+            raise InputError("executor ray: engine openai takes one base_url; put a load balancer before several.")
         self.config = config
         self.options = read_options(config)
         self.supports_prefill = self.options.prefill

@@ -19,9 +19,9 @@ FREE = {"num_cpus": 0}
 class VllmRows:
     """Rows with the tokens of a prompt and its sampling parameters, so that Ray Data runs no stage but vLLM's own.
 
-    `options` are arguments of vLLM's engine, as they are without Ray. The model, and a LoRA adapter, must be at the same
-    path on every machine. vLLM's reason to stop does not come back through Ray Data: a reply of `max_tokens` tokens
-    counts as cut.
+    `options` are arguments of vLLM's engine, as they are without Ray. The model, and a LoRA adapter, must be at the
+    same path on every machine. vLLM's reason to stop does not come back through Ray Data: a reply of `max_tokens`
+    tokens counts as cut.
     """
 
     supports_prefill = True

@@ -39,10 +39,10 @@ class Member:
 
 
 class ClusterSandbox(Sandbox):
-    """`count` sandboxes of one worker each, as Ray actors spread over the cluster (None: one for each CPU without a GPU).
+    """`count` sandboxes of one worker each, as Ray actors spread over the cluster (None: one for each CPU less GPUs).
 
-    When an actor or its machine is lost, its jobs are done again by the others, and another is started wherever there is
-    room. Raises SandboxError when there is none for two minutes, or when the same jobs lose one sandbox after the other.
+    When an actor or its machine is lost, its jobs are done again by the others, and another is started where there is
+    room. Raises SandboxError when there is none for two minutes, or when the same jobs lose one after the other.
     """
 
     def __init__(self, address: str | None, count: int | None, **settings: Any) -> None:
@@ -121,8 +121,8 @@ class ClusterSandbox(Sandbox):
         ended, _ = self.ray.wait(calls + list(self.starting), timeout=None if calls else ROOM_SECONDS)
         if not ended:
             raise SandboxError(
-                f"The Ray cluster had no free CPU for a sandbox in {ROOM_SECONDS:.0f} seconds; what is done is kept, so "
-                "run again when it has."
+                f"The Ray cluster had no free CPU for a sandbox in {ROOM_SECONDS:.0f} seconds; what is done is kept, "
+                "so run again when it has."
             )
         for call in ended:
             if call in self.starting:
