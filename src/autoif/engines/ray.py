@@ -50,7 +50,7 @@ class RayEngine(Engine):
         self.supports_prefill = self.model.supports_prefill
         self.supports_schema = self.model.supports_schema
         self.next_id = 0
-        self.queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": cluster.here()})
+        self.queue: Any = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": cluster.here()})
         self.answers = _answers(ray, self.queue, self.model.processor(settings.replicas))
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Reply]:
@@ -76,9 +76,12 @@ class RayEngine(Engine):
                 yield replace(doubted, wasted=doubted.wasted + reply.spent)
 
     def close(self) -> None:
+        if self.queue is None:
+            return
         self.queue.put(None)
         self.answers.close()
         self.queue.shutdown(force=True)
+        self.queue = None
 
     def _send(self, running: dict[str, Any], request: Request, doubted: Reply | None = None) -> None:
         self.next_id += 1

@@ -17,6 +17,8 @@ from autoif.errors import InputError
 from autoif.records import Usage
 
 FREE = {"num_cpus": 0}
+SENDER = {"num_cpus": 0.01}
+"""It only waits. Not 0: Ray would make one operator of it and of those before it."""
 
 
 class HttpRows:
@@ -47,7 +49,7 @@ class HttpRows:
             session_factory=partial(Session, self.config.retries, self.config.timeout_seconds),
             batch_size=1,
             concurrency=(replicas, replicas),
-            http_request_stage={"num_cpus": 0.01},
+            http_request_stage=SENDER,
         )
         built = build_processor(config, None, _answered, preprocess_map_kwargs=FREE, postprocess_map_kwargs=FREE)
         stage = built.get_stage_by_name("HttpRequestStage")

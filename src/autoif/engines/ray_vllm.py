@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from autoif.engines.base import Finish, Reply, Request
 from autoif.errors import EngineUnavailableError, MissingExtraError
 from autoif.records import Usage, clean
 
+log = logging.getLogger(__name__)
 FREE = {"num_cpus": 0}
 
 
@@ -36,6 +39,7 @@ class VllmRows:
     def processor(self, replicas: int) -> Any:
         from ray.data.llm import build_processor, vLLMEngineProcessorConfig
 
+        self._tell_of_missing_gpus(replicas)
         off = {"enabled": False}
         lora = {"enable_lora": True, "max_lora_rank": max(8, self.rank)} if self.adapter else {}
         own = {"dtype": self.config.dtype, "max_num_seqs": self.config.concurrency, "enable_prefix_caching": True}
@@ -51,6 +55,16 @@ class VllmRows:
             detokenize_stage=off,
         )
         return build_processor(config, None, _answered, preprocess_map_kwargs=FREE, postprocess_map_kwargs=FREE)
+
+    def _tell_of_missing_gpus(self, replicas: int) -> None:
+        """Ray waits for ever, since a cluster may grow."""
+        import ray
+
+        parallel = ("tensor_parallel_size", "pipeline_parallel_size")
+        wanted = replicas * math.prod(self.config.options.get(name, 1) for name in parallel)
+        there = int(ray.cluster_resources().get("GPU", 0))
+        if there < wanted:
+            log.warning("%s needs %d GPUs and the Ray cluster has %d: waiting for more.", self.model, wanted, there)
 
     def row(self, request: Request) -> dict[str, Any]:
         wanted = request.sampling

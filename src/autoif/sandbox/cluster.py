@@ -13,6 +13,8 @@ from autoif.errors import AutoIFError, SandboxError
 from autoif.sandbox.jobs import Job, Result
 from autoif.sandbox.parent import Sandbox
 
+CPUS = 0.9
+"""What Ray reserves for a sandbox: nearly a CPU, so that the actors which send requests always find a place."""
 AT_ONCE = 16
 """Jobs that travel together."""
 AHEAD = 2
@@ -158,7 +160,7 @@ class ClusterSandbox(Sandbox):
             self._start()
 
     def _start(self) -> None:
-        remote = self.ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(Keeper)
+        remote = self.ray.remote(num_cpus=CPUS, scheduling_strategy="SPREAD")(Keeper)
         member = Member(remote.remote(self.settings))
         self.starting[member.actor.open.remote()] = member
 
