@@ -89,8 +89,8 @@ def verify(file: Path, sandbox: str) -> None:
     type=click.Choice(["trl", "llama-factory", "axolotl", "openrlhf", "sft", "rewards", "verl", "open-instruct"]),
     help="The trainer that will read it; rewards: TRL's GRPO.",
 )
-@click.option("--to", "target", type=click.Path(path_type=Path), help="The file; RUN/export/FORMAT.jsonl if not given.")
-def export(run_directory: Path, name: str, target: Path | None) -> None:
+@click.option("--to", help="The file, or a folder at s3:// or gs://; RUN/export/FORMAT.jsonl if not given.")
+def export(run_directory: Path, name: str, to: str | None) -> None:
     """Write what a run made for another trainer, as JSON lines.
 
     trl, llama-factory, axolotl, openrlhf: preference pairs. sft: chosen answers. rewards, verl, open-instruct: prompts
@@ -98,7 +98,7 @@ def export(run_directory: Path, name: str, target: Path | None) -> None:
     """
     from autoif.export import export as write
 
-    path, rows = write(run_of(run_directory), name, target)
+    path, rows = write(run_of(run_directory), name, to)
     click.echo(f"{path}: {rows} rows")
 
 

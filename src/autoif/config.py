@@ -54,7 +54,8 @@ class EngineConfig(Section):
 
 class QueriesConfig(Section):
     source: str = "builtin"
-    """`builtin`, a file (.jsonl .json .parquet .csv), a folder of such files, or a Hugging Face data set id."""
+    """`builtin`, a file (.jsonl .json .parquet .csv), a folder of such files, one of either at s3:// or gs://, or a
+    Hugging Face data set id."""
     format: Literal["auto", "field", "sharegpt", "hh"] = "auto"
     """field: one named column. sharegpt: `conversations` of from/value turns. hh: HH-RLHF transcripts in `chosen`."""
     field: str | None = None
@@ -292,6 +293,15 @@ class SandboxConfig(Section):
     """weak: run where the kernel cannot contain hostile code (macOS); only for verifiers you trust."""
 
 
+class RayConfig(Section):
+    address: str | None = None
+    """HOST:PORT of the cluster's head; null is RAY_ADDRESS, or else a new cluster of this machine alone."""
+    sandboxes: Positive | None = None
+    """Sandboxes in the cluster, one worker each; null is one for each CPU that serves no GPU."""
+    replicas: Positive = 1
+    """vllm: copies of the model, each on as many GPUs as its options say. openai: processes that send requests."""
+
+
 class Config(Section):
     run: str | None = None
     """The run directory; runs/NAME of the config file when not given."""
@@ -313,3 +323,6 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     sandbox: SandboxConfig = SandboxConfig()
+    executor: Literal["local", "ray"] = "local"
+    """ray: engines vllm and openai work through Ray Data, and verifiers run in sandboxes all over a Ray cluster."""
+    ray: RayConfig = RayConfig()

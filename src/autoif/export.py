@@ -11,6 +11,7 @@ from autoif.contamination import Contamination
 from autoif.errors import InputError
 from autoif.prompts import user, user_prompt
 from autoif.records import Message, PreferencePair, Query, VerifiedInstruction
+from autoif.remote import Folder, is_remote
 from autoif.rundir import RunDirectory
 from autoif.store import write_atomically
 
@@ -105,15 +106,17 @@ LLAMA_FACTORY_INFO: Row = {
 """What LLaMA-Factory's dataset_info.json says of the file."""
 
 
-def export(run: RunDirectory, name: str, target: Path | None = None) -> tuple[Path, int]:
-    """Writes the run's rows in a format as JSON lines, by default to RUN/export/NAME.jsonl.
+def export(run: RunDirectory, name: str, to: str | Path | None = None) -> tuple[Path | str, int]:
+    """Writes the run's rows in a format as JSON lines, by default to RUN/export/NAME.jsonl, at a URL in shards.
 
-    Returns the file and the number of rows; docs/formats.md says what each trainer must be told. Raises InputError when
-    the stage that they come from is not finished, or when the dataset_info.json beside a file for LLaMA-Factory is not
-    one.
+    Returns the file or the URL, and the number of rows; docs/formats.md says what each trainer must be told. Raises
+    InputError when the stage that they come from is not finished, or when the dataset_info.json beside a file for
+    LLaMA-Factory is not one.
     """
     rows = _reward_rows(run, name) if name in REWARD_FORMATS else _pair_rows(run, name)
-    target = target or run.path / "export" / f"{name}.jsonl"
+    if isinstance(to, str) and is_remote(to):
+        return to, Folder(to).write(name, rows)
+    target = Path(to) if to else run.path / "export" / f"{name}.jsonl"
     target.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with open(target, "w", encoding="utf-8") as file:

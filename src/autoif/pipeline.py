@@ -14,7 +14,6 @@ from typing import Any
 from autoif import stages, training
 from autoif.contamination import Contamination, contamination_table
 from autoif.dedupe import instruction_sifter, query_sifter
-from autoif.engines import load_engine
 from autoif.errors import InputError, NothingToDoError
 from autoif.evaluation.run import Opened
 from autoif.evaluation.run import evaluate as measure
@@ -188,7 +187,7 @@ def evaluate(run: Run) -> None:
     engines = evaluation_engines(run.config, run.directory.folder("train"))
     weights = evaluation_weights(run.config, run.directory.folder("train"))
     models = {
-        side: Opened(partial(load_engine, engines[side]), partial(load_policy, weights[side], "float32"))
+        side: Opened(partial(run.load, engines[side]), partial(load_policy, weights[side], "float32"))
         for side in ("reference", "policy")
     }
     wanted, verified = run.config.evaluate, run.directory.finished("crosscheck")

@@ -20,6 +20,7 @@ from autoif.progress import Meter, meter
 from autoif.records import Outcome
 from autoif.rundir import RunDirectory
 from autoif.sandbox import Sandbox
+from autoif.sandbox.cluster import ClusterSandbox
 from autoif.stopping import stop_if_asked, until_asked
 from autoif.store import Journal, Sift, locked, open_journal
 from autoif.units import Units
@@ -58,8 +59,15 @@ class Run:
         """
         if self._engine is None or self._loaded != wanted:
             self.close()
-            self._engine, self._loaded = load_engine(wanted), wanted
+            self._engine, self._loaded = self.load(wanted), wanted
         return Remembered(self._engine, self._replies(stage)) if wanted.engine == "openai" else self._engine
+
+    def load(self, wanted: EngineConfig) -> Engine:
+        if self.config.executor == "ray" and wanted.engine in ("vllm", "openai"):
+            from autoif.engines.ray import RayEngine
+
+            return RayEngine(wanted, self.config.ray)
+        return load_engine(wanted)
 
     def policy(self, stage: str) -> Engine:
         """The policy as it enters this round."""
@@ -71,6 +79,9 @@ class Run:
 
     def sandbox(self) -> Sandbox:
         wanted = self.config.sandbox.model_dump()
+        if self.config.executor == "ray":
+            del wanted["workers"]
+            return ClusterSandbox(self.config.ray.address, self.config.ray.sandboxes, **wanted)
         return Sandbox(**wanted | {"workers": wanted["workers"] or len(os.sched_getaffinity(0))})
 
     def close(self) -> None:

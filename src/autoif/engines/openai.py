@@ -17,21 +17,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autoif.config import EngineConfig
 from autoif.engines.base import Engine, Reply, Request, Sampling
-from autoif.engines.endpoints import Endpoint, Kind, Pool, Trouble, pause
-from autoif.engines.openai_reply import read_reply, retry_after
+from autoif.engines.endpoints import Endpoint, Pool, Trouble, pause
+from autoif.engines.openai_reply import read_refusal, read_reply
 from autoif.errors import EngineError, EngineUnavailableError, InputError
 from autoif.records import Usage, clean
 
 OFFICIAL = "https://api.openai.com/v1"
-PROMPT_PROBLEMS = (
-    "context length",
-    "context_length",
-    "too long",
-    "request too large",
-    "content_filter",
-    "content management policy",
-)
-"""In a 4xx answer: the fault of this prompt, not of the configuration or of the moment."""
 PROBE = Request("", [{"role": "user", "content": "Hi"}], Sampling(temperature=0.0, max_tokens=1))
 """What an endpoint in doubt is asked: a single token."""
 
@@ -64,7 +55,7 @@ class OpenAIEngine(Engine):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.config = config
-        self.options = _options(config)
+        self.options = read_options(config)
         self.supports_prefill = self.options.prefill
         self.supports_schema = self.options.json_schema
         urls = tuple(dict.fromkeys(config.base_url)) or (OFFICIAL,)
@@ -191,7 +182,9 @@ class OpenAIEngine(Engine):
 
         completions = self.clients[endpoint.url].chat.completions
         try:
-            raw = await completions.with_raw_response.create(**self._body(endpoint, request))
+            raw = await completions.with_raw_response.create(
+                **request_body(self.config, self.options, endpoint.url, request)
+            )
         except openai.APITimeoutError:
             raise TimeoutError from None
         except openai.APIConnectionError as error:
@@ -203,48 +196,17 @@ class OpenAIEngine(Engine):
         return read_reply(request.id, raw.http_response.content)
 
     def _refused(self, endpoint: Endpoint, request: Request, error: Any) -> Reply:
-        """Sorts an error status: the fault of one prompt, worth another try, or the end."""
         status, text = error.status_code, error.response.text
-        if status in (400, 413, 422, 429) and any(problem in text.lower() for problem in PROMPT_PROBLEMS):
-            return Reply(request.id, "", "error", error=clean(f"status {status}: {text[:200]}"))
-        if status >= 500 or status == 408 or (status == 429 and "insufficient_quota" not in text):
-            kind: Kind = "busy" if status in (429, 503) else "slow" if status == 408 else "broken"
-            raise Trouble(f"status {status}", kind, retry_after(error.response.headers))
-        raise self._refusal(endpoint, error)
+        reply = read_refusal(request.id, status, text, error.response.headers)
+        if reply is None:
+            raise self._refusal(endpoint, error)
+        return reply
 
     def _refusal(self, endpoint: Endpoint, error: Any) -> EngineError:
-        advice = {
-            401: f"set the key in {self.config.api_key_env}",
-            403: f"the key in {self.config.api_key_env} may not use this model",
-            404: f"check base_url and the model's name, {self.config.model}",
-            429: "the quota is used up",
-        }.get(error.status_code, "correct the configuration")
-        said = clean(" ".join(error.response.text.split()))[:200]
-        return EngineError(f"{endpoint.url} refuses with status {error.status_code} ({said}): {advice}.")
-
-    def _body(self, endpoint: Endpoint, request: Request) -> dict[str, Any]:
-        sampling = request.sampling
-        limit = "max_completion_tokens" if endpoint.url == OFFICIAL else "max_tokens"
-        body: dict[str, Any] = {
-            "model": self.config.model,
-            "messages": [{key: clean(text) for key, text in message.items()} for message in request.messages],
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "seed": sampling.seed,
-            limit: sampling.max_tokens,
-        }
-        if sampling.stop:
-            body["stop"] = list(sampling.stop)
-        if request.prefill and self.supports_prefill:
-            body["messages"].append({"role": "assistant", "content": clean(request.prefill)})
-            body["extra_body"] = {"continue_final_message": True, "add_generation_prompt": False}
-        if request.schema is not None and self.supports_schema:
-            schema = {"name": "reply", "schema": request.schema, "strict": True}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return body
+        return refusal(self.config, endpoint.url, error.status_code, error.response.text)
 
 
-def _options(config: EngineConfig) -> Options:
+def read_options(config: EngineConfig) -> Options:
     try:
         return Options.model_validate(config.options)
     except ValidationError as error:
@@ -260,3 +222,38 @@ def _client(config: EngineConfig, url: str) -> Any:
         raise EngineUnavailableError(f"{url} needs a key: set the environment variable {config.api_key_env}.")
     # A local server takes any key. Retries and time-outs are ours.
     return openai.AsyncOpenAI(api_key=key or "none", base_url=url, max_retries=0, timeout=config.timeout_seconds)
+
+
+def request_body(config: EngineConfig, options: Options, url: str, request: Request) -> dict[str, Any]:
+    """What a server is sent, as arguments of the openai library: `extra_body` is not part of OpenAI's own protocol."""
+    sampling = request.sampling
+    limit = "max_completion_tokens" if url == OFFICIAL else "max_tokens"
+    body: dict[str, Any] = {
+        "model": config.model,
+        "messages": [{key: clean(text) for key, text in message.items()} for message in request.messages],
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": sampling.seed,
+        limit: sampling.max_tokens,
+    }
+    if sampling.stop:
+        body["stop"] = list(sampling.stop)
+    if request.prefill and options.prefill:
+        body["messages"].append({"role": "assistant", "content": clean(request.prefill)})
+        body["extra_body"] = {"continue_final_message": True, "add_generation_prompt": False}
+    if request.schema is not None and options.json_schema:
+        schema = {"name": "reply", "schema": request.schema, "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body
+
+
+def refusal(config: EngineConfig, url: str, status: int, text: str) -> EngineError:
+    """The end of a run: a status that no other try and no other prompt would change."""
+    advice = {
+        401: f"set the key in {config.api_key_env}",
+        403: f"the key in {config.api_key_env} may not use this model",
+        404: f"check base_url and the model's name, {config.model}",
+        429: "the quota is used up",
+    }.get(status, "correct the configuration")
+    said = clean(" ".join(text.split()))[:200]
+    return EngineError(f"{url} refuses with status {status} ({said}): {advice}.")

@@ -8,8 +8,18 @@ from time import time
 from typing import Any
 
 from autoif.engines.base import Finish, Reply
-from autoif.engines.endpoints import Trouble
+from autoif.engines.endpoints import Kind, Trouble
 from autoif.records import Usage, clean
+
+PROMPT_PROBLEMS = (
+    "context length",
+    "context_length",
+    "too long",
+    "request too large",
+    "content_filter",
+    "content management policy",
+)
+"""In a 4xx answer: the fault of this prompt, not of the configuration or of the moment."""
 
 
 def read_reply(id: str, content: bytes) -> Reply:
@@ -31,7 +41,20 @@ def read_reply(id: str, content: bytes) -> Reply:
     return Reply(id, clean(text), finish, usage)
 
 
-def retry_after(headers: Any) -> float:
+def read_refusal(id: str, status: int, text: str, headers: Any) -> Reply | None:
+    """Sorts an error status: an error reply if it is the fault of this prompt, None if it is the end.
+
+    Raises Trouble when it is worth another try.
+    """
+    if status in (400, 413, 422, 429) and any(problem in text.lower() for problem in PROMPT_PROBLEMS):
+        return Reply(id, "", "error", error=clean(f"status {status}: {text[:200]}"))
+    if status >= 500 or status == 408 or (status == 429 and "insufficient_quota" not in text):
+        kind: Kind = "busy" if status in (429, 503) else "slow" if status == 408 else "broken"
+        raise Trouble(f"status {status}", kind, _retry_after(headers))
+    return None
+
+
+def _retry_after(headers: Any) -> float:
     """Seconds from a Retry-After header, which holds a number or a date; 0 without one."""
     value = headers.get("retry-after", "")
     try:

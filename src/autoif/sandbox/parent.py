@@ -74,9 +74,12 @@ class Sandbox:
             raise SandboxError("This sandbox is busy with another run: exhaust or close that one first.")
         self._running = True
         try:
-            yield from Run(self, jobs, (0, 1) if check_determinism else (0,)).results()
+            yield from self._results(jobs, check_determinism)
         finally:
             self._running = False
+
+    def _results(self, jobs: Iterable[Job], check_determinism: bool) -> Iterator[Result]:
+        return Run(self, jobs, (0, 1) if check_determinism else (0,)).results()
 
     def _group(self, hash_seed: int) -> list[Worker]:
         """The workers with this hash seed, all of them alive as far as is known."""

@@ -6,14 +6,16 @@ import json
 import random
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from autoif.config import QueriesConfig
 from autoif.errors import InputError
 from autoif.records import Conversation
+from autoif.remote import Folder, is_remote
 from autoif.scratch import scratch_database
 from autoif.sources.conversations import conversations, wanted_columns
-from autoif.sources.files import data_files, is_data_file, read_rows
+from autoif.sources.files import data_files, is_data_file, read_rows, rows_of
 from autoif.sources.hub import hub_rows
 
 __all__ = ["Conversation", "read_source"]
@@ -27,6 +29,9 @@ def read_source(config: QueriesConfig, seed: int) -> Iterator[Conversation]:
     Memory stays flat however large the source is. A row that cannot be used is a Conversation with a `problem`.
     Raises InputError when the source cannot be found or opened, or lacks the field.
     """
+    if is_remote(config.source):
+        remote = _remote(Folder(config.source), config)
+        return _shuffled(remote, seed) if config.shuffle else remote
     path = BUILTIN if config.source == "builtin" else Path(config.source)
     if config.source and path.exists():
         local = _local(path, config)
@@ -43,6 +48,15 @@ def _local(path: Path, config: QueriesConfig) -> Iterator[Conversation]:
     for file in data_files(path):
         rows = read_rows(file, wanted_columns(config))
         yield from conversations(rows, config, _name(file, path))
+
+
+def _remote(folder: Folder, config: QueriesConfig) -> Iterator[Conversation]:
+    names = [name for name in folder.names() if is_data_file(name)]
+    if not names:
+        raise InputError(f"{folder.url}: holds no data file; expected .jsonl, .json, .parquet or .csv.")
+    for name in names:
+        rows = rows_of(name, partial(folder.open, name), wanted_columns(config))
+        yield from conversations(rows, config, name.name)
 
 
 def _name(file: Path, source: Path) -> str:

@@ -8,7 +8,7 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Container, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, cast
 
 from autoif.errors import InputError
@@ -24,7 +24,7 @@ BROKEN = (OSError, EOFError, zlib.error)
 """What a damaged or truncated .gz raises while it is read."""
 
 
-def is_data_file(path: Path) -> bool:
+def is_data_file(path: PurePath) -> bool:
     return _suffix(path) in READERS
 
 
@@ -40,6 +40,11 @@ def data_files(path: Path) -> list[Path]:
 
 
 def read_rows(path: Path, columns: Container[str]) -> Iterator[Row]:
+    """The rows of a file, as `rows_of` gives them."""
+    return rows_of(path, lambda: path.open("rb"), columns)
+
+
+def rows_of(path: PurePath, opened: Callable[[], io.BufferedReader], columns: Container[str]) -> Iterator[Row]:
     """The rows of a file as they come. Of a Parquet file only `columns` are read, if there are any of them.
 
     Raises InputError when the file cannot be opened or is of no known kind.
@@ -48,13 +53,14 @@ def read_rows(path: Path, columns: Container[str]) -> Iterator[Row]:
     if reader is None:
         raise InputError(f"{path}: is of no known kind; expected one of {', '.join(READERS)} (text may be .gz).")
     try:
-        with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        packed = path.suffix.lower() == ".gz"
+        with opened() as raw, gzip.GzipFile(fileobj=raw) if packed else raw as file:
             yield from reader(cast(io.BufferedReader, file), columns)
     except BROKEN as error:
         raise InputError(f"{path}: cannot be read ({error}).") from None
 
 
-def _suffix(path: Path) -> str:
+def _suffix(path: PurePath) -> str:
     return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
 
 
