@@ -10,8 +10,6 @@ import yaml
 
 from autoif.engines.inventory import embedded_model
 
-pytestmark = pytest.mark.xdist_group("embedded")  # one worker: the run is made once
-
 SHORT = {"temperature": 0.7, "max_tokens": 96}
 
 

@@ -27,7 +27,6 @@ from autoif.sandbox import Job, Sandbox
 from autoif.sandbox.cluster import ClusterSandbox
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'autoif[ray]'")
-pytestmark = pytest.mark.xdist_group("ray")
 
 STAGES = list(pipeline.STAGES)[:7]
 

@@ -54,7 +54,6 @@ CONTRASTS = """() => {
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
-    pytest.mark.xdist_group("chromium"),
 ]
 
 

@@ -26,11 +26,7 @@ KERNELS = {
     "without seccomp": "seccomp",
 }
 USERS = {"root": 0, "ordinary user": 65534} if os.geteuid() == 0 else {"ordinary user": os.geteuid()}
-ARENAS = [
-    pytest.param((user, kernel), id=f"{user}-{kernel}", marks=pytest.mark.xdist_group(f"arena {user} {kernel}"))
-    for user in USERS
-    for kernel in KERNELS
-]
+ARENAS = [pytest.param((user, kernel), id=f"{user}-{kernel}") for user in USERS for kernel in KERNELS]
 
 
 @pytest.fixture(scope="module")

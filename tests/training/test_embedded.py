@@ -15,8 +15,6 @@ from autoif.engines import load_engine
 from autoif.engines.base import Request, Sampling
 from autoif.training import reference_gguf, train, write_gguf
 
-pytestmark = pytest.mark.xdist_group("embedded")
-
 PROMPTS = ["Name three birds.", "What is the capital of France?", "Write a short poem about rain."]
 
 

@@ -14,8 +14,6 @@ from autoif.records import Instruction, Query, VerifiedInstruction, Verifier
 from autoif.rewards import verifier_reward
 from autoif.training.load import load_policy
 
-pytestmark = pytest.mark.xdist_group("embedded")
-
 # About half of what a model says passes each of these, so that groups have something to prefer.
 EVEN = "def evaluate(response: str) -> bool:\n    return len(response) % 2 == 0\n"
 FEW_ES = "def evaluate(response: str) -> bool:\n    return response.count('e') <= len(response.split()) // 2\n"

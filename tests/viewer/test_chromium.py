@@ -25,7 +25,6 @@ Serve = Callable[[Path], Site]
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
-    pytest.mark.xdist_group("chromium"),
 ]
 
 
