@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -116,6 +117,8 @@ def _answers(ray: Any, queue: Any, processor: Any) -> Generator[dict[str, Any], 
     context.target_max_block_size = ROW_BYTES
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    context.issue_detectors_config.detectors = []
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     where = {"scheduling_strategy": cluster.here(), "max_retries": 0}
 
     def pull(_: Any) -> Iterator[dict[str, list[Any]]]:
