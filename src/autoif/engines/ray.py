@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -116,14 +117,16 @@ def _answers(ray: Any, queue: Any, processor: Any) -> Generator[dict[str, Any], 
     context.target_max_block_size = ROW_BYTES
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    where = {"scheduling_strategy": cluster.here(), "max_retries": 0}
+    context.issue_detectors_config.detectors = []
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
 
     def pull(_: Any) -> Iterator[dict[str, list[Any]]]:
         while (row := queue.get()) is not None:
             yield {name: [value] for name, value in row.items()}
 
     start = ray.data.from_items([0], override_num_blocks=1)
-    rows = start.map_batches(pull, batch_size=None, num_cpus=0, ray_remote_args_fn=lambda: where)
+    rows = start.map_batches(pull, batch_size=None, num_cpus=0, label_selector=here)
     for bundle in processor(rows).iter_internal_ref_bundles():
         for entry in bundle.blocks:
             yield from BlockAccessor.for_block(ray.get(entry.ref)).iter_rows(public_row_format=True)
