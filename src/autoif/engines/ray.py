@@ -16,6 +16,8 @@ from autoif.records import clean
 
 ROW_BYTES = 1
 """Ray Data cuts its output when a block is larger: every reply is a block, handed on as soon as it is there."""
+START = "start"
+"""What the queue holds first."""
 PROBE = Request("", [{"role": "user", "content": "Hi"}], Sampling(temperature=0.0, max_tokens=1))
 """What a server is asked to tell a bad prompt from an outage."""
 
@@ -52,6 +54,7 @@ class RayEngine(Engine):
         self.supports_schema = self.model.supports_schema
         self.next_id = 0
         self.queue: Any = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": cluster.here()})
+        self.queue.put(START)
         self.answers = _answers(ray, self.queue, self.model.processor(settings.replicas))
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Reply]:
@@ -122,6 +125,8 @@ def _answers(ray: Any, queue: Any, processor: Any) -> Generator[dict[str, Any], 
     here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
 
     def pull(_: Any) -> Iterator[dict[str, list[Any]]]:
+        if queue.get_nowait() != START:  # Ray runs it again: what it took before is lost
+            raise RuntimeError("the process that feeds it was lost")
         while (row := queue.get()) is not None:
             yield {name: [value] for name, value in row.items()}
 
