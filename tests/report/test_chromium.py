@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("playwright", reason="needs playwright: pip install playwright")
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from autoif.tokens import read_pictures
 from autoif.tokens.shades import signed
@@ -90,8 +90,8 @@ def open_report(chromium: Browser) -> Iterator[Open]:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_it_opens_and_fits_the_window(open_report: Open, hostile: Path, width: int, scheme: str) -> None:
     page = open_report(hostile, width=width, scheme=scheme)
-    for entry in page.locator("#entries summary").all()[:6]:
-        entry.click()
+    for place in range(6):
+        _unfold(page, place)
     expect(page.get_by_role("heading", level=1)).to_have_text("hostile")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(250, 249, 246)"
@@ -221,8 +221,7 @@ def test_searched_words_are_coloured_also_in_what_is_opened_later(open_report: O
     texts = [json.dumps(entry).lower() for entry in _entries(page) if entry["outcome"] == "kept/pairs"]
     number = sum("lisbon" in text for text in texts)
     expect(page.locator("#found")).to_contain_text(f"{number} of")
-    page.locator(".entry summary").first.click()
-    expect(page.locator(".entry .body")).to_be_visible()
+    _unfold(page)
     number = page.locator(".entry .py-f", has_text="evaluate").count()
     assert number > 0
     page.wait_for_function("number => CSS.highlights.get('found').size >= number", arg=number)
@@ -234,8 +233,7 @@ def test_cells_of_the_matrix_are_the_verdicts_of_the_run(open_report: Open, plai
     scored = [json.loads(line) for line in (plain / "06_scores/records.jsonl").read_bytes().splitlines()]
     page.select_option("#outcome", "kept/pairs")
     for place in range(3):
-        entry = page.locator(".entry").nth(place)
-        entry.locator("summary").click()
+        entry = _unfold(page, place)
         texts = [box.text_content() for box in entry.locator("[id*='-a'] > .text").all()]
         columns = [next(s["verdicts"] for s in scored if s["completion"]["text"] == text) for text in texts]
         for v, row in enumerate(entry.locator(".matrix tbody tr").all()):
@@ -246,8 +244,7 @@ def test_cells_of_the_matrix_are_the_verdicts_of_the_run(open_report: Open, plai
 def test_the_matrix_of_dropped_candidates_marks_what_the_test_cases_deny(open_report: Open, plain: Path) -> None:
     page = open_report(plain, "#browse?outcome=crosscheck/below_threshold")
     entry = next(e for e in _entries(page) if e["outcome"] == "crosscheck/below_threshold")
-    page.locator(".entry summary").first.click()
-    for v, row in enumerate(page.locator(".entry").first.locator(".matrix tbody tr:not(.expected)").all()):
+    for v, row in enumerate(_unfold(page).locator(".matrix tbody tr:not(.expected)").all()):
         wrong = [case["verdicts"][v] == ("F" if case["follows"] else "T") for case in entry["cases"]]
         assert ["wrong" in (cell.get_attribute("class") or "") for cell in row.locator("td").all()] == wrong
 
@@ -293,7 +290,7 @@ def test_axe_finds_no_barrier(open_report: Open, plain: Path, width: int, scheme
     page = open_report(plain, width=width, scheme=scheme)
     for outcome in ("kept/pairs", "crosscheck/one_polarity", "queries/too_short"):
         page.select_option("#outcome", outcome)
-        page.locator(".entry summary").first.click()
+        _unfold(page)
         found = axe.Axe().run(page).response["violations"]
         assert [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found] == []
 
@@ -301,3 +298,11 @@ def test_axe_finds_no_barrier(open_report: Open, plain: Path, width: int, scheme
 def _entries(page: Page) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = page.evaluate("data.entries")
     return entries
+
+
+def _unfold(page: Page, place: int = 0) -> Locator:
+    """An entry of the browser, opened; what is in it is written only after the click."""
+    entry = page.locator(".entry").nth(place)
+    entry.locator("summary").click()
+    expect(entry.locator(".body")).to_be_visible()
+    return entry
