@@ -16,7 +16,7 @@ from autoif.engines import Engine, load_engine
 from autoif.engines.remembered import Remembered
 from autoif.errors import InputError
 from autoif.policies import reference_engine, tuned_engine
-from autoif.progress import Meter, meter
+from autoif.progress import Before, Meter, meter
 from autoif.records import Outcome
 from autoif.rundir import RunDirectory
 from autoif.sandbox import Sandbox
@@ -96,7 +96,9 @@ class Run:
         if journal is None:
             return
         todo = until_asked(unit for unit in units if unit[0] not in journal)
-        with meter(self.console, name, total, len(journal)) as shown:
+        stats = self.directory.stage(name).stats()
+        before = Before(stats["in"], stats["kept"], sum(stats["dropped"].values()))
+        with meter(self.console, name, total, before) as shown:
             _consume(work(todo), journal, shown)
         stop_if_asked()  # before it is sealed
         self._replies(name).unlink(missing_ok=True)

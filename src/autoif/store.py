@@ -141,9 +141,6 @@ class Journal(Generic[R]):
         """Whether an earlier process finished this unit."""
         return unit < len(self._finished) and bool(self._finished[unit])
 
-    def __len__(self) -> int:
-        return int(self._finished.sum())
-
     def append(self, outcome: Outcome[R]) -> None:
         """Commits one unit: its records, its drops, its usage. Raises AutoIFError when the disk is full."""
         kept = b"".join(record.line() + b"\n" for record in outcome.kept)
