@@ -19,9 +19,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 STAGES = {
     "queries": "Stage 1: read user queries from the source and filter them.",
-    "instructions": "Stage 2: write an instruction for each query, or rewrite the seeds.",
-    "verifiers": "Stage 3: write verification functions and test cases for each instruction.",
-    "crosscheck": "Stage 4: execute them and keep the instructions whose verifiers can be believed.",
+    "instructions": "Stage 2: write an instruction for each query.",
+    "verifiers": "Stage 3: write verifiers and test cases for each.",
+    "crosscheck": "Stage 4: execute them; keep what can be believed.",
     "completions": "Stage 5: sample answers of the policy.",
     "scores": "Stage 6: run the verifiers on the answers.",
     "pairs": "Stage 7: build preference pairs.",
@@ -158,9 +158,10 @@ def evaluate(
     data: Path | None,
     responses: Path | None,
 ) -> None:
-    """Stage 9: score policy and reference on the held-out instructions of a run.
+    """Stage 9: score policy and reference.
 
-    Give a CONFIG, or --task with --data and --responses to score ready-made responses: JSON on stdout.
+    Give a CONFIG for the held-out instructions and the benchmarks of its run, or --task with --data and --responses to
+    score ready-made responses: JSON on stdout.
     """
     if task:
         _score_responses(task, data, responses)

@@ -31,7 +31,7 @@ def run_of(path: Path) -> RunDirectory:
 @click.command()
 @click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
 def status(run_directory: Path) -> None:
-    """Show the funnel of a run: in, kept, dropped by reason, tokens and seconds."""
+    """Show the funnel of a run and what each stage cost."""
     from autoif import views
 
     terminal().print(views.status(run_of(run_directory)))
@@ -41,7 +41,7 @@ def status(run_directory: Path) -> None:
 @click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
 @click.argument("id")
 def show(run_directory: Path, id: str) -> None:
-    """Show one record with its whole lineage, from query to pair. ID may be the first characters of an id."""
+    """Show one record with its lineage, from query to pair. ID may be the first characters of an id."""
     from autoif import views
     from autoif.lineage import lineage
 
@@ -54,7 +54,10 @@ def show(run_directory: Path, id: str) -> None:
     "--port", type=click.IntRange(0, 65535), default=0, help="The port to listen on; any free one if not given."
 )
 def view(run_directory: Path, port: int) -> None:
-    """Browse a run of any size, also while it is going on: a web page on this machine, until Ctrl-C."""
+    """Browse a run of any size in a web page.
+
+    On this machine alone, until Ctrl-C; also while the run is going on.
+    """
     from autoif.viewer import serve
 
     serve(run_directory, port, click.echo)
@@ -110,7 +113,10 @@ def export(run_directory: Path, name: str, to: str | None) -> None:
 @click.option("--dry-run", is_flag=True, help="Show exactly what would be sent, and send nothing.")
 @click.option("--public", is_flag=True, help="Make new repositories public; they are private otherwise.")
 def push(run_directory: Path, repo: str, dry_run: bool, public: bool) -> None:
-    """Send pairs, verified instructions and policy of a run to the Hugging Face hub, with your `hf auth login`."""
+    """Send a run to the Hugging Face hub.
+
+    Pairs, verified instructions and the policy, with their cards, under your `hf auth login`.
+    """
     from autoif.push import push as send
 
     send(run_of(run_directory), repo, public, dry_run, terminal())
@@ -123,9 +129,10 @@ def push(run_directory: Path, repo: str, dry_run: bool, public: bool) -> None:
 @click.option("--completion", required=True, help="The answer whose tokens are compared.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page to this file instead.")
 def compare(policy: str, reference: str, prompt: str, completion: str, html: Path | None) -> None:
-    """Show per-token log-probability differences: green where the policy puts more, red where less.
+    """Colour an answer's tokens by policy minus reference.
 
-    Each difference is clipped at 1 nat; the prompt is uncoloured.
+    Log-probabilities: green where the policy puts more, red where less. Each difference is clipped at 1 nat; the
+    prompt is uncoloured.
     """
     from autoif.evaluation.compare import compare as read
     from autoif.evaluation.compare_view import render_html, render_terminal
@@ -140,7 +147,7 @@ def compare(policy: str, reference: str, prompt: str, completion: str, html: Pat
 
 @click.command()
 def doctor() -> None:
-    """Show what this machine offers: engines, accelerators, sandbox mechanisms."""
+    """Show the engines and the sandbox of this machine."""
     from autoif.doctor import examine
 
     terminal().print(examine())

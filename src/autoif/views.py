@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.markup import escape
 from rich.panel import Panel
@@ -27,42 +29,34 @@ STRONGER = "The embedded 135M model is a weak writer. A stronger one on the same
 
 
 def status(run: RunDirectory) -> Group:
-    """The funnel: what went into every stage, what was kept, why the rest was dropped, tokens and seconds."""
+    """The funnel: what went into every stage, what was kept, why the rest was dropped, tokens and time."""
     run.saved()
-    table = Table(title=str(run.path), title_justify="left", header_style="bold")
-    for name, justify in (("stage", "left"), ("in", "right"), ("kept", "right"), ("dropped", "left")):
-        table.add_column(name, justify=justify, no_wrap=name != "dropped")  # type: ignore[arg-type]
-    for name in ("tokens read", "written", "seconds", ""):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = Table(title=str(run.path), title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for name in ("stage", "in", "kept", "dropped", "read", "written", "time", ""):
+        table.add_column(name, justify="left" if name in ("stage", "dropped", "") else "right", overflow="fold")
     totals = [0, 0, 0.0]
     for stage in run.stages():
         stats = stage.stats()
         numbers = (stats["prompt_tokens"], stats["completion_tokens"], stats["seconds"])
         totals = [total + number for total, number in zip(totals, numbers, strict=True)]
-        table.add_row(*_row(stats), "done" if stage.done else "under way")
+        dropped = "\n".join(f"{count:,} {reason}" for reason, count in stats["dropped"].items())
+        state = "done" if stage.done else "under way"
+        table.add_row(stats["stage"], f"{stats['in']:,}", f"{stats['kept']:,}", dropped, *_spent(*numbers), state)
     for name in ("train", "evaluate"):
         path = run.folder(name) / "stats.json"
         if path.exists():
             seconds = json.loads(path.read_text())["seconds"]
             totals[2] += seconds
-            table.add_row(path.parent.name, "", "", "", "", "", f"{seconds:.0f}", "done")
+            table.add_row(path.parent.name, "", "", "", *_spent(0, 0, seconds), "done")
     table.add_section()
-    table.add_row("all", "", "", "", f"{totals[0]:,}", f"{totals[1]:,}", f"{totals[2]:.0f}", "")
+    table.add_row("all", "", "", "", *_spent(*totals), "")
     later = [f"Round {number}: autoif status {again.path}" for number, again in enumerate(run.rounds(), 1)][1:]
-    return Group(table, *map(Text, later))
+    return Group(table, Text("read, written: tokens of the models", style="dim"), *map(Text, later))
 
 
-def _row(stats: Mapping[str, Any]) -> tuple[str, ...]:
-    dropped = ", ".join(f"{count:,} {reason}" for reason, count in stats["dropped"].items())
-    return (
-        stats["stage"],
-        f"{stats['in']:,}",
-        f"{stats['kept']:,}",
-        dropped,
-        f"{stats['prompt_tokens']:,}",
-        f"{stats['completion_tokens']:,}",
-        f"{stats['seconds']:.0f}",
-    )
+def _spent(read: float, written: float, seconds: float) -> tuple[str, ...]:
+    tokens = (f"{number:,}" if number else "" for number in (read, written))
+    return (*tokens, str(timedelta(seconds=round(seconds))).removeprefix("0:"))
 
 
 def lineage(ancestors: list[Found], found: Found) -> Group:
