@@ -3,6 +3,7 @@ the wall time of a generation stage against the engine's own time for the same r
 
     python benchmarks/pipeline_overhead.py                  # 10^3 to 10^5 queries, then the CPU engine
     python benchmarks/pipeline_overhead.py --largest 1000000
+    python benchmarks/pipeline_overhead.py --sandbox        # stages 1 to 7 with real sandboxes, 10^3 to 10^5 queries
 """
 
 from __future__ import annotations
@@ -33,27 +34,67 @@ from autoif.units import prompts
 
 QUIET = Console(quiet=True)
 MEASURED = ("queries", "instructions", "verifiers", "completions", "pairs")
+STAGES = ("queries", "instructions", "verifiers", "crosscheck", "completions", "scores", "pairs")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--largest", type=int, default=100_000, help="queries of the largest run")
     parser.add_argument("--skip-engine", action="store_true", help="leave out the CPU engine")
+    parser.add_argument("--sandbox", action="store_true", help="wall time of all seven stages, verifiers executed")
     arguments = parser.parse_args()
+    if arguments.sandbox:
+        show_whole(arguments.largest)
+    else:
+        show_rates(arguments.largest)
+        if not arguments.skip_engine:
+            show_engine_ratio()
+
+
+def show_rates(largest: int) -> None:
+    """Records per second of processor time, and the peak of memory."""
     table = Table(title="scripted engine, one process", title_justify="left")
     for column in ("queries", *(f"{name}/s" for name in MEASURED), "peak MB"):
         table.add_column(column, justify="right")
     size = 1000
-    while size <= arguments.largest:
+    while size <= largest:
         rates, peak = _in_fresh_process(_scripted, size)
         table.add_row(f"{size:,}", *(f"{rates[name]:,.0f}" for name in MEASURED), f"{peak:.0f}")
         print(f"{size:,} queries: {rates}, {peak:.0f} MB", flush=True)
         size *= 10
     Console(width=120).print(table)
-    if not arguments.skip_engine:
-        ratios = [_in_fresh_process(_engine_ratio, seed) for seed in range(3)]
-        print(f"stage wall time / engine's own time, completions on the CPU engine: {statistics.median(ratios):.3f}")
-        print("  of three alternating runs: " + ", ".join(f"{ratio:.3f}" for ratio in ratios))
+
+
+def show_engine_ratio() -> None:
+    ratios = [_in_fresh_process(_engine_ratio, seed) for seed in range(3)]
+    print(f"stage wall time / engine's own time, completions on the CPU engine: {statistics.median(ratios):.3f}")
+    print("  of three alternating runs: " + ", ".join(f"{ratio:.3f}" for ratio in ratios))
+
+
+def show_whole(largest: int) -> None:
+    """Seconds of every stage. Linear: ten times the queries, ten times the seconds, and no more memory."""
+    table = Table(title="scripted engine, two sandbox workers, seconds", title_justify="left")
+    for column in ("queries", *STAGES, "peak MB"):
+        table.add_column(column, justify="right")
+    size = 1000
+    while size <= largest:
+        seconds, peak = _in_fresh_process(_whole, size)
+        table.add_row(f"{size:,}", *(f"{seconds[name]:.1f}" for name in STAGES), f"{peak:.0f}")
+        print(f"{size:,} queries: {seconds}, {peak:.0f} MB", flush=True)
+        size *= 10
+    Console(width=120).print(table)
+
+
+def _whole(size: int) -> tuple[dict[str, float], float]:
+    """Wall seconds of each stage, and the sum of the peaks of this process and its largest child in MB."""
+    with tempfile.TemporaryDirectory() as folder, runner.opened(_config(folder, size), QUIET) as run:
+        seconds = {}
+        for name in STAGES:
+            started = time.monotonic()
+            pipeline.STAGES[name](run)
+            seconds[name] = round(time.monotonic() - started, 2)
+    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return seconds, sum(peaks) / 1024
 
 
 def _in_fresh_process(function: Any, argument: int) -> Any:
@@ -74,30 +115,32 @@ def _scripted(size: int) -> tuple[dict[str, float], float]:
 
 
 def _rates(size: int) -> dict[str, float]:
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "queries.jsonl"
-        with open(source, "w") as file:
-            for number in range(size):
-                text = f"What should I know about topic number {number} before I write to my landlord about it?"
-                file.write(json.dumps({"query": text}) + "\n")
-        config = parse_config(
-            {
-                "run": f"{folder}/run",
-                "queries": {"source": str(source)},
-                "writer": {"engine": "scripted"},
-                "policy": {"engine": "scripted"},
-                "verifiers": {"wave": None},
-                "completions": {"per_instruction": 2},
-            },
-            "benchmark",
-        )
-        with runner.opened(config, QUIET) as run:
-            rates = {name: _rate(run, name) for name in ("queries", "instructions", "verifiers")}
-            run.execute("crosscheck", run.directory.finished("verifiers").units(), _believe_all, None)
-            rates["completions"] = _rate(run, "completions")
-            run.execute("scores", run.directory.finished("completions").units(), _score_by_turns, None)
-            rates["pairs"] = _rate(run, "pairs")
+    with tempfile.TemporaryDirectory() as folder, runner.opened(_config(folder, size), QUIET) as run:
+        rates = {name: _rate(run, name) for name in ("queries", "instructions", "verifiers")}
+        run.execute("crosscheck", run.directory.finished("verifiers").units(), _believe_all, None)
+        rates["completions"] = _rate(run, "completions")
+        run.execute("scores", run.directory.finished("completions").units(), _score_by_turns, None)
+        rates["pairs"] = _rate(run, "pairs")
     return rates
+
+
+def _config(folder: str, size: int) -> Config:
+    """Queries in a file, and a run that reads them."""
+    source = Path(folder) / "queries.jsonl"
+    with open(source, "w") as file:
+        for number in range(size):
+            text = f"What should I know about topic number {number} before I write to my landlord about it?"
+            file.write(json.dumps({"query": text}) + "\n")
+    content = {
+        "run": f"{folder}/run",
+        "queries": {"source": str(source)},
+        "writer": {"engine": "scripted"},
+        "policy": {"engine": "scripted"},
+        "verifiers": {"wave": None},
+        "completions": {"per_instruction": 2},
+        "sandbox": {"workers": 2},
+    }
+    return parse_config(content, "benchmark")
 
 
 def _rate(run: runner.Run, name: str) -> float:
