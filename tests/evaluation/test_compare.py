@@ -144,6 +144,17 @@ def test_html_is_self_contained_escaped_and_coloured_by_class():
     assert "reference: -1.0000, rank 2; likeliest ' z\\n' -2.00" in title
 
 
+def test_a_table_tells_all_numbers_without_hovering():
+    comparison = spans(("<b>", 0.3), ("b\n", -9.0))
+    rows = re.findall(r"<tr>(<td>.*)</tr>", render_html(comparison))
+    cells = [[unescape(cell) for cell in re.findall(r"<td>(.*?)</td>", row)] for row in rows]
+    assert [row[:4] for row in cells] == [
+        [repr(token.text), f"{token.difference:+.4f}", f"{token.policy.logprob:.4f}", str(token.policy.rank)]
+        for token in comparison.tokens
+    ]
+    assert [row[5] for row in cells] == [f"{token.reference.logprob:.4f}" for token in comparison.tokens]
+
+
 def test_the_policy_of_the_page_allows_its_own_style_only():
     import base64
     import hashlib

@@ -26,10 +26,12 @@ def render_terminal(comparison: Comparison) -> Text:
 
 
 def render_html(comparison: Comparison) -> str:
-    """One self-contained page without scripts; hovering over a token shows both log-probabilities."""
+    """One self-contained page without scripts: hovering over a token shows its numbers, a table below all of them."""
     style = (
         "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;"
-        f"background:#fff;color:#111}}{token_style()}"
+        "background:#fff;color:#111}table{border-collapse:collapse;font-size:14px}"
+        "th,td{text-align:left;padding:.1rem 1rem .1rem 0;border-bottom:1px solid #ddd;white-space:pre-wrap}"
+        f".wide{{overflow-x:auto}}{token_style()}"
     )
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
@@ -39,8 +41,22 @@ def render_html(comparison: Comparison) -> str:
         f"<title>Policy against reference, token by token</title>\n<style>{style}</style>\n</head>\n<body>\n"
         f"{token_box(comparison)}\n"
         "<p>Green: the policy puts more probability on the token than the reference; red: less; full colour at a "
-        f"difference of {CLIP:g} nat. Hover over a token for both log-probabilities.</p>\n</body>\n</html>\n"
+        f"difference of {CLIP:g} nat. Hover over a token for its numbers.</p>\n"
+        f"<details><summary>All tokens in numbers</summary>\n{_table(comparison)}</details>\n</body>\n</html>\n"
     )
+
+
+def _table(comparison: Comparison) -> str:
+    """What hovering tells, for a phone and a keyboard."""
+    heads = ("token", "difference", "policy", "rank", "likeliest", "reference", "rank", "likeliest")
+    rows = [
+        (repr(token.text), f"{token.difference:+.4f}", *_cells(token.policy), *_cells(token.reference))
+        for token in comparison.tokens
+    ]
+    lines = ("".join(f"<td>{escape(visible(cell))}</td>" for cell in row) for row in rows)
+    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
+    head = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    return f'<div class="wide" tabindex="0"><table>\n<tr>{head}</tr>\n{body}\n</table></div>'
 
 
 def token_box(comparison: Comparison) -> str:
@@ -80,8 +96,13 @@ def _title(span: Span) -> str:
 
 
 def _reading(reading: Reading) -> str:
+    logprob, rank, best = _cells(reading)
+    return f"{logprob}, rank {rank}; likeliest {best}"
+
+
+def _cells(reading: Reading) -> tuple[str, str, str]:
     best = ", ".join(f"{text!r} {logprob:.2f}" for text, logprob in reading.alternatives)
-    return f"{reading.logprob:.4f}, rank {reading.rank}; likeliest {best}"
+    return f"{reading.logprob:.4f}", str(reading.rank), best
 
 
 def _attribute(text: str) -> str:
