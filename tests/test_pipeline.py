@@ -266,6 +266,26 @@ def test_a_changed_config_is_refused_and_harmless_changes_are_not(whole, config,
     assert autoif("pairs", config, "--run", run, *more).returncode == 0
 
 
+def test_an_upgrade_between_resumes_is_told_and_recorded(whole, config, tmp_path):
+    """A run of an earlier version, whose configuration had a key less and whose torch was older."""
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    saved = json.loads((run / "config.json").read_text())
+    saved["versions"]["torch"] = "1.0"
+    del saved["config"]["crosscheck"]["min_confidence"], saved["earlier"]
+    (run / "config.json").write_text(json.dumps(saved))
+    changed = autoif("pairs", config, "--run", run, "--set", "crosscheck.min_confidence=0.75")
+    assert changed.returncode == 2
+    assert "crosscheck.min_confidence: was 0.9" in changed.stderr
+    done = autoif("pairs", config, "--run", run)
+    assert done.returncode == 0, done.stderr
+    assert "was begun with other versions: torch 1.0 to 2." in done.stdout
+    again = autoif("pairs", config, "--run", run)
+    assert "other versions" not in again.stdout
+    [earlier] = json.loads((run / "config.json").read_text())["earlier"]
+    assert earlier["versions"]["torch"] == "1.0"
+
+
 @pytest.mark.parametrize(
     ("settings", "status", "message"),
     [

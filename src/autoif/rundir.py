@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from autoif.config import Config
 from autoif.errors import InputError
 from autoif.records import (
@@ -108,23 +110,29 @@ class RunDirectory:
         except (OSError, ValueError):
             raise InputError(f"{self.path}: not a run directory (no readable config.json in it).") from None
 
-    def claim(self, config: Config, allowed: Collection[str] = ()) -> None:
+    def claim(self, config: Config, allowed: Collection[str] = ()) -> list[str]:
         """Writes config.json, after making sure that no stage already begun was made with other settings.
 
-        Raises InputError with the key that has changed; one in `allowed`, or in a section that is, may change.
+        Returns what was upgraded since the process before, such as "torch 2.12.0 to 2.13.0"; its versions stay in
+        `earlier`. Raises InputError with the key that has changed, unless it or its section is in `allowed`.
         """
-        created = datetime.now(UTC).isoformat(timespec="seconds")
-        if self.config_path.exists():
-            saved = self.saved()
-            self._refuse_changes(saved["config"], config, allowed)
-            created = saved["created"]
+        made = {"versions": versions(), "git_commit": _git_commit()}
         content = {
             "config": config.model_dump(mode="json"),
-            "versions": versions(),
-            "git_commit": _git_commit(),
-            "created": created,
+            **made,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "earlier": [],
         }
+        upgrades: list[str] = []
+        if self.config_path.exists():
+            saved = self.saved()
+            self._refuse_changes(_filled(saved["config"]), config, allowed)
+            before = {key: saved[key] for key in made}
+            content["created"] = saved["created"]
+            content["earlier"] = saved.get("earlier", []) + ([before] if before != made else [])
+            upgrades = list(_upgrades(saved["versions"], made["versions"]))
         write_atomically(self.config_path, json.dumps(content, indent=1) + "\n")
+        return upgrades
 
     def _refuse_changes(self, saved: dict[str, Any], config: Config, allowed: Collection[str]) -> None:
         now = config.model_dump(mode="json")
@@ -140,6 +148,20 @@ class RunDirectory:
                         f"{key}: was {before!r} when {begun} began and is now {after!r}; put it back, delete {begun} "
                         f"and the folders after it to make them again, choose another --run, or say --allow {key}."
                     )
+
+
+def _filled(saved: dict[str, Any]) -> dict[str, Any]:
+    """A saved configuration with the defaults of keys that its version did not have yet."""
+    try:
+        return Config.model_validate(saved).model_dump(mode="json")
+    except ValidationError:  # it has keys that this version has no more
+        return saved
+
+
+def _upgrades(before: dict[str, str], now: dict[str, str]) -> Iterator[str]:
+    for name in LIBRARIES:
+        if before.get(name) != now.get(name):
+            yield f"{name} {before.get(name, 'not installed')} to {now.get(name, 'not installed')}"
 
 
 def _at(config: dict[str, Any], path: str) -> Any:

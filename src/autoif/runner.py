@@ -134,7 +134,9 @@ def opened(config: Config, console: Console, allowed: tuple[str, ...] = (), roun
         return
     run = Run(config, console, allowed, round)
     with locked(run.directory.path):
-        run.directory.claim(config, allowed)
+        upgrades = run.directory.claim(config, allowed)
+        if upgrades:
+            run.tell(f"{run.directory.path} was begun with other versions: {', '.join(upgrades)}")
         try:
             yield run
         finally:
