@@ -74,27 +74,28 @@ def show_engine_ratio() -> None:
 def show_whole(largest: int) -> None:
     """Seconds of every stage. Linear: ten times the queries, ten times the seconds, and no more memory."""
     table = Table(title="scripted engine, two sandbox workers, seconds", title_justify="left")
-    for column in ("queries", *STAGES, "peak MB"):
+    for column in ("queries", *STAGES, "peak MB", "disk MB"):
         table.add_column(column, justify="right")
     size = 1000
     while size <= largest:
-        seconds, peak = _in_fresh_process(_whole, size)
-        table.add_row(f"{size:,}", *(f"{seconds[name]:.1f}" for name in STAGES), f"{peak:.0f}")
-        print(f"{size:,} queries: {seconds}, {peak:.0f} MB", flush=True)
+        seconds, peak, disk = _in_fresh_process(_whole, size)
+        table.add_row(f"{size:,}", *(f"{seconds[name]:.1f}" for name in STAGES), f"{peak:.0f}", f"{disk:.0f}")
+        print(f"{size:,} queries: {seconds}, peak {peak:.0f} MB, on disk {disk:.0f} MB", flush=True)
         size *= 10
     Console(width=120).print(table)
 
 
-def _whole(size: int) -> tuple[dict[str, float], float]:
-    """Wall seconds of each stage, and the sum of the peaks of this process and its largest child in MB."""
+def _whole(size: int) -> tuple[dict[str, float], float, float]:
+    """Wall seconds of each stage, the sum of the peaks of this process and its largest child, and the run, in MB."""
     with tempfile.TemporaryDirectory() as folder, runner.opened(_config(folder, size), QUIET) as run:
         seconds = {}
         for name in STAGES:
             started = time.monotonic()
             pipeline.STAGES[name](run)
             seconds[name] = round(time.monotonic() - started, 2)
+        disk = sum(path.stat().st_size for path in run.directory.path.glob("0*_*/*.jsonl"))
     peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return seconds, sum(peaks) / 1024
+    return seconds, sum(peaks) / 1024, disk / 1e6
 
 
 def _in_fresh_process(function: Any, argument: int) -> Any:
