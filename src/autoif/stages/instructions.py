@@ -114,7 +114,7 @@ def read_instruction(text: str) -> tuple[str, str | None]:
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     if not lines:
         return "", "empty"
-    line = re.sub(r"^(instruction:|[-*•]|\d+[.)])\s*", "", lines[0], flags=re.IGNORECASE).strip().strip('"').strip()
+    line = _unquoted(re.sub(r"^(instruction:|[-*•]|\d+[.)])\s*", "", lines[0], flags=re.IGNORECASE).strip())
     if not re.search(r"[^\W\d]", line):
         return line, "empty"
     if (
@@ -126,6 +126,15 @@ def read_instruction(text: str) -> tuple[str, str | None]:
     ):
         return line, "answers_the_query"
     return line, None
+
+
+def _unquoted(line: str) -> str:
+    """Without quotation marks around the whole. Those of a quotation at either end stay."""
+    inner = line.strip('"')
+    if '"' not in inner:
+        return inner.strip()
+    nested = re.fullmatch(r'"([^"]*[\s(]".*)"', line)  # the second mark opens, so the first is still open
+    return nested[1] if nested else line
 
 
 def examples(order: int, shots: int, seed: int, general: bool = False) -> list[Seed]:
