@@ -5,7 +5,8 @@
 Same model (the embedded one, float32), same pairs, same pairs per optimiser step, the reference's log-probabilities
 computed before in both. Token ids are random; lengths are those of a run: prompts of 100 to 140 tokens, completions of
 40 to 300. "2 + 6" and "4 + 4" are 8 completions of a prompt, chosen and rejected, paired by `cycle`; "plain" is one
-pair a prompt. Each measurement is a process of its own, the two alternate, and a step's time is the median.
+pair a prompt. "checkpointed" is ours with train.gradient_checkpointing. Each measurement is a process of its own, they
+alternate, and a step's time is the median.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -38,25 +40,20 @@ def main() -> None:
     arguments = parser.parse_args()
     print(f"matrix product of {MATRIX}: {in_fresh_process(matrix_rate):.0f} GFLOP/s (float32)")
     table = Table(title="pairs per second, and peak memory", title_justify="left")
-    for column in ("shape", "TRL", "ours", "ratio", "TRL MB", "ours MB", "ratio", "ours GFLOP/s"):
+    for column in ("shape", "step", "pairs/s", "of TRL", "peak MB", "of TRL", "unique GFLOP/s"):
         table.add_column(column, justify="right")
     for shape in SHAPES:
-        found: dict[str, list[Any]] = {"trl": [], "packed": []}
+        found: dict[str, list[Any]] = {"trl": [], "packed": [], "checkpointed": []}
         for _ in range(arguments.rounds):
             for side, runs in found.items():
                 runs.append(in_fresh_process(measure, shape, side, arguments.steps))
         rates = {side: statistics.median(run[0] for run in runs) for side, runs in found.items()}
         peaks = {side: max(run[1] for run in runs) for side, runs in found.items()}
-        flops = statistics.median(run[2] for run in found["packed"])
-        row = (rates["trl"], rates["packed"], rates["packed"] / rates["trl"])
-        table.add_row(
-            shape,
-            *(f"{number:.2f}" for number in row),
-            f"{peaks['trl']:,.0f}",
-            f"{peaks['packed']:,.0f}",
-            f"{peaks['packed'] / peaks['trl']:.2f}",
-            f"{flops:.0f}",
-        )
+        for side in found:
+            flops = statistics.median(run[2] for run in found[side])
+            times, share = rates[side] / rates["trl"], peaks[side] / peaks["trl"]
+            numbers = (f"{rates[side]:.3f}", f"{times:.2f}", f"{peaks[side]:,.0f}", f"{share:.2f}", f"{flops:.0f}")
+            table.add_row(shape, side, *numbers)
         print(f"{shape}: {json.dumps(found)}", flush=True)
     Console(width=120).print(table)
     print(f"largest relative error of the gradients, one group of 2 + 6: {in_fresh_process(gradient_error):.1e}")
@@ -102,10 +99,7 @@ def measure(shape: str, side: str, steps: int) -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory() as folder:
         policy, trainer = make_trainer(rows, side, batch, Path(folder))
         trainer.add_callback(Clock())
-        if side == "packed":
-            with prepared(policy):
-                trainer.train()
-        else:
+        with nullcontext() if side == "trl" else prepared(policy, lean=side == "packed"):
             trainer.train()
     seconds = statistics.median(times[1:])
     unique = sum(len(r) for r in {tuple(row["prompt_ids"]) for row in rows}) + sum(
@@ -127,10 +121,11 @@ def make_trainer(rows: list[dict[str, list[int]]], side: str, batch: int, folder
 
     use_cores()
     settings = {"batch_size": batch, "micro_batch_size": 2, "max_length": 512, "learning_rate": 1e-9, "beta": 0.1}
+    settings["gradient_checkpointing"] = side == "checkpointed"
     config = parse_config({"policy": {"device": "cpu"}, "train": settings}, "benchmark")
     policy, tokenizer = load_policy(config.policy.model, "float32")
     session, file = Session(config, policy, tokenizer, folder, silent), folder / "pairs.arrow"
-    if side == "packed":
+    if side != "trl":
         write_groups(file, group_pairs(rows, batch, most_tokens(config.train)))
         return policy, packed_trainer(session, Dataset.from_file(str(file)), None)
     write_pairs(file, rows)

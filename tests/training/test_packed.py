@@ -66,7 +66,7 @@ def test_log_probabilities_and_gradients_are_those_of_the_plain_computation(
     wanted = gradients(policy, plain)
     if checkpointing:
         policy.gradient_checkpointing_enable()
-    with prepared(policy):
+    with prepared(policy, lean=not checkpointing):
         found = completion_logps(policy, pack(GROUPS, policy.device))
         assert torch.allclose(found, plain, rtol=1e-5)
         got = gradients(policy, found)

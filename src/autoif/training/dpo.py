@@ -93,7 +93,7 @@ def train(
         reference = _load(config, untrained)[0] if start and config.train.reference == "start" else None
         trainer = (packed_trainer if packed else trl_trainer)(session, dataset, reference)
         del reference
-        with prepared(policy) if packed else nullcontext():
+        with prepared(policy, not config.train.gradient_checkpointing) if packed else nullcontext():
             metrics = _run(trainer, state, out / "metrics.jsonl", progress, save_seconds)
         if processes.is_main_process:
             save_checkpoint(trainer.model, tokenizer, config, count, funnel or {}, out)

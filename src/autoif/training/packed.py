@@ -89,21 +89,22 @@ def completion_logps(model: Any, packed: Packed) -> Tensor:
 
 
 @contextmanager
-def prepared(model: Any) -> Iterator[None]:
+def prepared(model: Any, lean: bool = True) -> Iterator[None]:
     """The model with packed attention, and a head that returns the targets' log-probabilities in place of logits.
 
-    What is cheap to compute again is not kept for the backward pass: a third of the memory of the activations.
+    `lean`: what is cheap to compute again is not kept for the backward pass, a third of the memory of the activations.
+    Gradient checkpointing keeps none of it in the first place.
     """
     head, before = model.get_output_embeddings(), model.config._attn_implementation
     model.set_attn_implementation(ATTENTION)
     head.forward, head.targets = partial(_target_logps, head), None
-    lean = [] if model.is_gradient_checkpointing else _lean(model)
-    for module, forward in lean:
+    changed = _lean(model) if lean else []
+    for module, forward in changed:
         module.forward = forward
     try:
         yield
     finally:
-        for module, _ in lean:
+        for module, _ in changed:
             del module.forward
         del head.forward, head.targets
         model.set_attn_implementation(before)
