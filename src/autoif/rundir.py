@@ -116,7 +116,7 @@ class RunDirectory:
         Returns what was upgraded since the process before, such as "torch 2.12.0 to 2.13.0"; its versions stay in
         `earlier`. Raises InputError with the key that has changed, unless it or its section is in `allowed`.
         """
-        made = {"versions": versions(), "git_commit": _git_commit()}
+        made: dict[str, Any] = {"versions": versions(), "git_commit": _git_commit()}
         content = {
             "config": config.model_dump(mode="json"),
             **made,
