@@ -2,8 +2,9 @@
 
     python benchmarks/soak.py [--minutes 20]
 
-Samples memory, open files and processes of the command and its descendants, then stops it by SIGTERM. Prints the slope
-of memory after the first fifth (the cache of the engine fills then), the seconds it took to stop, and what is left.
+Samples memory, open files and processes of the command and its descendants, then stops it by SIGTERM. Prints memory at
+every tenth of the time, its slope over the second half (in the first, the engine's cache of 1 GiB fills), the seconds
+that it took to stop, and what is left.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ def write_config(folder: Path) -> Path:
     content = {
         "run": str(folder / "run"),
         "writer": {"engine": "scripted"},
+        "policy": {"options": {"cache_gb": 1}},
         "instructions": {"per_query": 0, "seeds_per_query": 12},
         "completions": {"min_contrast": 0, "sampling": {"temperature": 1.0, "max_tokens": 64}},
     }
@@ -110,12 +112,12 @@ def sample(root: int, stage: Path, seconds: float) -> Sample:
 
 
 def tell(samples: list[Sample]) -> None:
-    settled = [sample for sample in samples if sample.seconds > samples[-1].seconds / 5]
-    hours = np.array([sample.seconds for sample in settled]) / 3600
-    memory = np.array([sample.megabytes for sample in settled])
-    slope, _ = np.polyfit(hours, memory, 1)
     print(f"{samples[-1].seconds / 60:.1f} minutes, {samples[-1].replies:,} answers written and verified")
-    print(f"memory after the first fifth: {memory.min():.0f} to {memory.max():.0f} MB, slope {slope:+.1f} MB an hour")
+    tenths = [samples[len(samples) * part // 10].megabytes for part in range(10)]
+    print(f"memory, MB: {', '.join(f'{number:.0f}' for number in [*tenths, samples[-1].megabytes])}")
+    settled = samples[len(samples) // 2 :]
+    hours, memory = ([getattr(s, name) for s in settled] for name in ("seconds", "megabytes"))
+    print(f"slope over the second half: {np.polyfit(hours, memory, 1)[0] * 3600:+.0f} MB an hour")
     for name, numbers in (
         ("open files", [sample.files for sample in settled]),
         ("processes", [len(sample.processes) for sample in settled]),

@@ -10,8 +10,8 @@ from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-SECONDS = 4.0
-"""For what is under way; the process is gone within five."""
+SECONDS = 3.0
+"""For what is under way; a step of an engine and the end of the process come on top, five seconds in all."""
 
 _asked = False
 
@@ -27,7 +27,7 @@ def stoppable(tell: Callable[[str], None]) -> Iterator[None]:
             raise KeyboardInterrupt
         _asked = True
         signal.setitimer(signal.ITIMER_REAL, SECONDS)
-        tell("stopping: what is under way has four seconds")
+        tell("stopping: what is under way has three seconds")
 
     before: dict[int, Any] = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     before[signal.SIGALRM] = signal.signal(signal.SIGALRM, signal.default_int_handler)
