@@ -49,7 +49,8 @@ class EngineConfig(Section):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """transformers, vllm: the precision of the weights."""
     options: dict[str, Any] = {}
-    """vllm: passed to `vllm.LLM`, such as tensor_parallel_size. scripted: see ScriptedEngine."""
+    """vllm: passed to `vllm.LLM`, such as tensor_parallel_size. openai: `prefill` and `json_schema`, true where the
+    server can (vLLM can both). scripted: see ScriptedEngine."""
 
 
 class QueriesConfig(Section):

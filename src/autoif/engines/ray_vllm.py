@@ -39,7 +39,8 @@ class VllmRows:
     def processor(self, replicas: int) -> Any:
         from ray.data.llm import build_processor, vLLMEngineProcessorConfig
 
-        self._tell_of_missing_gpus(replicas)
+        if not (on_cpu := _is_cpu_build()):
+            self._tell_of_missing_gpus(replicas)
         off = {"enabled": False}
         lora = {"enable_lora": True, "max_lora_rank": max(8, self.rank)} if self.adapter else {}
         own = {"dtype": self.config.dtype, "max_num_seqs": self.config.concurrency, "enable_prefix_caching": True}
@@ -49,7 +50,9 @@ class VllmRows:
             batch_size=1,
             max_concurrent_batches=-(-self.config.concurrency // replicas),
             concurrency=(replicas, replicas),
+            placement_group_config={"bundle_per_worker": {"CPU": 1}} if on_cpu else None,
             should_continue_on_error=True,
+            log_engine_metrics=False,  # they would need Ray Serve, without which vLLM does not start
             chat_template_stage=off,
             tokenize_stage=off,
             detokenize_stage=off,
@@ -99,6 +102,15 @@ def _answered(row: dict[str, Any]) -> dict[str, Any]:
         "limit": int(row["limit"]),
     }
     return {"id": row["id"], "answer": json.dumps(answer)}
+
+
+def _is_cpu_build() -> bool:
+    """Whether vLLM is its CPU build here, and so on every machine: a replica then takes a CPU instead of GPUs."""
+    try:
+        from vllm.platforms import current_platform
+    except ImportError:
+        return False
+    return bool(current_platform.is_cpu())
 
 
 def _with_adapter(found: Path | str) -> tuple[str, str | None, int]:
