@@ -1,6 +1,6 @@
 """Stage 5 at full load: the embedded model answers, and every wave of answers is verified in the sandbox.
 
-    python benchmarks/soak.py [--minutes 20]
+    python benchmarks/soak.py [--minutes 20] [--engine openvino]
 
 Samples memory, open files and processes of the command and its descendants, then stops it by SIGTERM. Prints memory at
 every tenth of the time, its slope over the second half (in the first, the engine's cache of 1 GiB fills), the seconds
@@ -38,13 +38,14 @@ class Sample:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=20.0)
-    minutes = parser.parse_args().minutes
+    parser.add_argument("--engine", choices=("openvino", "scripted"), default="openvino", help="scripted: no model")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        config = write_config(Path(folder))
+        config = write_config(Path(folder), arguments.engine)
         for stage in ("queries", "instructions", "verifiers", "crosscheck"):
             subprocess.run(autoif(stage, config), check=True, stdout=subprocess.DEVNULL)
         process = subprocess.Popen(autoif("completions", config), start_new_session=True, stdout=subprocess.DEVNULL)
-        samples = watch(process, Path(folder) / "run" / "05_completions", minutes * 60)
+        samples = watch(process, Path(folder) / "run" / "05_completions", arguments.minutes * 60)
         if process.poll() is not None:
             raise SystemExit(f"it ended by itself with exit status {process.returncode}: too little work for this long")
         asked = time.monotonic()
@@ -57,13 +58,13 @@ def main() -> None:
         )
 
 
-def write_config(folder: Path) -> Path:
+def write_config(folder: Path, engine: str) -> Path:
     """More prompts than can be answered in any sensible time; answers short, so that there is much to verify."""
     content = {
         "run": str(folder / "run"),
         "writer": {"engine": "scripted"},
-        "policy": {"options": {"cache_gb": 1}},
-        "instructions": {"per_query": 0, "seeds_per_query": 12},
+        "policy": {"engine": engine, "options": {"cache_gb": 1} if engine == "openvino" else {}},
+        "instructions": {"per_query": 0, "seeds_per_query": 40},
         "completions": {"min_contrast": 0, "sampling": {"temperature": 1.0, "max_tokens": 64}},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(content))
