@@ -16,7 +16,8 @@ HOST = "127.0.0.1"
 def serve(path: Path, port: int, tell: Callable[[str], None]) -> None:
     """Shows a run until Ctrl-C; port 0 takes one that is free. `tell` is told the address once it is open.
 
-    Raises InputError when `path` is no run directory or the port cannot be had, MissingExtraError without the server.
+    Raises KeyboardInterrupt at its end, InputError when `path` is no run directory or the port cannot be had,
+    MissingExtraError without the server.
     """
     run = RunFolder(path)
     try:
@@ -27,6 +28,7 @@ def serve(path: Path, port: int, tell: Callable[[str], None]) -> None:
     with closing(listening(port)) as opened, closing(Shelf(run)) as shelf:
         tell(f"{path}: http://{HOST}:{opened.getsockname()[1]}/ (Ctrl-C stops)")
         server(shelf).run(sockets=[opened])
+    raise KeyboardInterrupt  # nothing but a signal ends it; a shell's background process has Ctrl-C ignored otherwise
 
 
 def listening(port: int) -> socket.socket:
