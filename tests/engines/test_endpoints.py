@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -247,6 +248,21 @@ def _answer_ten(n: int, handler: Handler) -> None:
         return
     handler.server.stop()
     handler.connection.close()
+
+
+def test_a_cancellation_that_is_lost_does_not_keep_the_engine_open(server: Server) -> None:
+    async def missed() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.Event().wait()
+
+    engine = _engine(server)
+    asyncio.run_coroutine_threadsafe(missed(), engine.loop)
+    closing = threading.Thread(target=engine.close, daemon=True)
+    closing.start()
+    closing.join(timeout=60)
+    assert engine.loop.is_closed()
 
 
 def test_a_server_that_comes_back_is_used_again(server: Server) -> None:

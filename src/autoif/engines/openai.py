@@ -109,10 +109,11 @@ class OpenAIEngine(Engine):
         return asyncio.run_coroutine_threadsafe(task, self.loop).result()
 
     async def _hang_up(self) -> None:
-        under_way = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        """Cancels until all have ended: `wait_for` of Python 3.11 loses a cancellation that comes with its result."""
+        while under_way := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in under_way:
+                task.cancel()
+            await asyncio.wait(under_way, timeout=0.1)
         for client in self.clients.values():
             await client.close()
 
