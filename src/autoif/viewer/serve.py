@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import closing
@@ -25,10 +26,11 @@ def serve(path: Path, port: int, tell: Callable[[str], None]) -> None:
         from autoif.viewer.shelf import Shelf
     except ImportError as error:
         raise MissingExtraError(error.name or "starlette", "viz") from None
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background process is told to ignore it
     with closing(listening(port)) as opened, closing(Shelf(run)) as shelf:
         tell(f"{path}: http://{HOST}:{opened.getsockname()[1]}/ (Ctrl-C stops)")
         server(shelf).run(sockets=[opened])
-    raise KeyboardInterrupt  # nothing but a signal ends it; a shell's background process has Ctrl-C ignored otherwise
+    raise KeyboardInterrupt  # nothing but a signal ends it
 
 
 def listening(port: int) -> socket.socket:
