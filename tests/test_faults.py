@@ -84,9 +84,10 @@ def test_a_jumping_clock_changes_nothing(whole: Path, config: Path, tmp_path: Pa
 def _mounted(script: str, config: Path, folder: Path, size: int) -> subprocess.CompletedProcess[str]:
     """Runs a script with mounts of its own; whatever it mounts is gone with it."""
     own = ["unshare", "--user", "--map-root-user", "--mount"]
-    if not shutil.which("unshare") or subprocess.run([*own, "true"], check=False).returncode:
-        pytest.skip("needs unshare and user namespaces")
     (folder / "disk").mkdir()
+    probe = [*own, "mount", "-t", "tmpfs", "none", folder / "disk"]
+    if not shutil.which("unshare") or subprocess.run(probe, capture_output=True, check=False).returncode:
+        pytest.skip("needs unshare and user namespaces that may mount")
     line = [*own, "sh", "-euc", script, "sh", folder / "disk", str(size), config, sys.executable, "-m", "autoif.cli"]
     done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
     assert "Traceback" not in done.stderr
