@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -65,20 +66,37 @@ def _fail(message: str, status: int) -> None:
     sys.exit(status)
 
 
-def configured(command: F) -> F:
-    """The arguments of every command that works on a config."""
-    options = (
-        click.argument("config", type=click.Path(path_type=Path)),
-        click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override one key of the config."),
-        click.option("--run", "run_directory", metavar="DIR", help="Write to this run directory."),
-        click.option("--allow", "allowed", multiple=True, metavar="A.B", help="Go on although this key has changed."),
-        click.option(
-            "--sandbox", type=click.Choice(["strict", "weak"]), help="weak: also where nothing can contain code."
-        ),
-    )
-    for option in reversed(options):
+OPTIONS = (
+    click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override one key of the config."),
+    click.option("--run", "run_directory", metavar="DIR", help="Write to this run directory."),
+    click.option("--allow", "allowed", multiple=True, metavar="A.B", help="Go on although this key has changed."),
+    click.option("--sandbox", type=click.Choice(["strict", "weak"]), help="weak: also where nothing can contain code."),
+)
+"""Of every command that works on a config."""
+
+
+def with_options(command: F) -> F:
+    for option in reversed(OPTIONS):
         command = option(command)
     return command
+
+
+def configured(command: Callable[[Config, tuple[str, ...]], None]) -> Callable[..., None]:
+    """Hands a command the config that it was given, and the keys that may have changed."""
+
+    @click.argument("config", type=click.Path(path_type=Path))
+    @with_options
+    @wraps(command)
+    def loaded(
+        config: Path,
+        overrides: tuple[str, ...],
+        run_directory: str | None,
+        allowed: tuple[str, ...],
+        sandbox: str | None,
+    ) -> None:
+        command(_config(config, overrides, run_directory, sandbox), allowed)
+
+    return loaded
 
 
 def _config(path: Path, overrides: tuple[str, ...], run_directory: str | None, sandbox: str | None) -> Config:
@@ -91,13 +109,7 @@ def _config(path: Path, overrides: tuple[str, ...], run_directory: str | None, s
 
 @cli.command()
 @configured
-def run(
-    config: Path,
-    overrides: tuple[str, ...],
-    run_directory: str | None,
-    allowed: tuple[str, ...],
-    sandbox: str | None,
-) -> None:
+def run(config: Config, allowed: tuple[str, ...]) -> None:
     """Run stages 1 to 10, or what is left of them.
 
     CONFIG is a YAML file; see configs/ for examples; src/autoif/config.py explains every key.
@@ -107,23 +119,16 @@ def run(
     from autoif.stopping import stoppable
     from autoif.views import closing
 
-    resolved, console = _config(config, overrides, run_directory, sandbox), terminal()
-    with opened(resolved, console, allowed) as opened_run, stoppable(opened_run.tell):
+    with opened(config, terminal(), allowed) as opened_run, stoppable(opened_run.tell):
         run_all(opened_run)
-        closing(opened_run.directory, console)
+        closing(opened_run.directory, opened_run.console)
 
 
 def _stage_command(name: str, help: str) -> None:
     @cli.command(name, help=help + " CONFIG is the YAML file of the run.")
     @configured
-    def command(
-        config: Path,
-        overrides: tuple[str, ...],
-        run_directory: str | None,
-        allowed: tuple[str, ...],
-        sandbox: str | None,
-    ) -> None:
-        _run_stage(name, _config(config, overrides, run_directory, sandbox), allowed)
+    def command(config: Config, allowed: tuple[str, ...]) -> None:
+        _run_stage(name, config, allowed)
 
 
 def _run_stage(name: str, config: Config, allowed: tuple[str, ...]) -> None:
@@ -141,10 +146,7 @@ for _name, _help in STAGES.items():
 
 @cli.command()
 @click.argument("config", type=click.Path(path_type=Path), required=False)
-@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override one key of the config.")
-@click.option("--run", "run_directory", metavar="DIR", help="Write to this run directory.")
-@click.option("--allow", "allowed", multiple=True, metavar="A.B", help="Go on although this key has changed.")
-@click.option("--sandbox", type=click.Choice(["strict", "weak"]), help="weak: also where nothing can contain code.")
+@with_options
 @click.option("--task", type=click.Choice(["ifeval", "ifbench"]), help="Score ready-made responses to this benchmark.")
 @click.option("--data", type=click.Path(path_type=Path), help="With --task: the benchmark's prompts, JSON lines.")
 @click.option("--responses", type=click.Path(path_type=Path), help='With --task: lines of {"prompt", "response"}.')

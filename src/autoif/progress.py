@@ -104,7 +104,7 @@ class LiveMeter(Meter):
 @contextmanager
 def meter(console: Console, name: str, total: int | None, before: Before = NOTHING) -> Iterator[Meter]:
     """A meter for `total` units, None when unknown."""
-    if not _rewritable(console):
+    if not rewritable(console):
         yield Meter(console, name, total, before)
         return
     columns = (
@@ -119,6 +119,6 @@ def meter(console: Console, name: str, total: int | None, before: Before = NOTHI
         yield LiveMeter(console, name, total, before, progress)
 
 
-def _rewritable(console: Console) -> bool:
+def rewritable(console: Console) -> bool:
     """Whether a line can be written over: FORCE_COLOR makes rich take a log for a terminal."""
     return console.is_interactive and console.file.isatty()

@@ -27,7 +27,7 @@ def stoppable(tell: Callable[[str], None]) -> Iterator[None]:
             raise KeyboardInterrupt
         _asked = True
         signal.setitimer(signal.ITIMER_REAL, SECONDS)
-        tell("stopping: what is under way has three seconds")
+        tell(f"stopping: what is under way has {SECONDS:g} seconds")
 
     before: dict[int, Any] = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     before[signal.SIGALRM] = signal.signal(signal.SIGALRM, signal.default_int_handler)

@@ -38,6 +38,10 @@ class Request:
     schema: dict[str, Any] | None = None
 
 
+PROBE = Request("", [{"role": "user", "content": "Hi"}], Sampling(temperature=0.0, max_tokens=1))
+"""What a server in doubt is asked: a single token."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The text written after the prefill (the prefill itself is not repeated in `text`)."""

@@ -16,15 +16,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autoif.config import EngineConfig
-from autoif.engines.base import Engine, Reply, Request, Sampling
+from autoif.engines.base import PROBE, Engine, Reply, Request
 from autoif.engines.endpoints import Endpoint, Pool, Trouble, pause
 from autoif.engines.openai_reply import read_refusal, read_reply
 from autoif.errors import EngineError, EngineUnavailableError, InputError
 from autoif.records import Usage, clean
 
 OFFICIAL = "https://api.openai.com/v1"
-PROBE = Request("", [{"role": "user", "content": "Hi"}], Sampling(temperature=0.0, max_tokens=1))
-"""What an endpoint in doubt is asked: a single token."""
 
 
 class Options(BaseModel):

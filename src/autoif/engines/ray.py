@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from autoif import cluster
 from autoif.config import EngineConfig, RayConfig
-from autoif.engines.base import Engine, Reply, Request, Sampling
+from autoif.engines.base import PROBE, Engine, Reply, Request
 from autoif.errors import EngineError
 from autoif.records import clean
 
@@ -18,8 +18,6 @@ ROW_BYTES = 1
 """Ray Data cuts its output when a block is larger: every reply is a block, handed on as soon as it is there."""
 START = "start"
 """What the queue holds first."""
-PROBE = Request("", [{"role": "user", "content": "Hi"}], Sampling(temperature=0.0, max_tokens=1))
-"""What a server is asked to tell a bad prompt from an outage."""
 
 
 class Rows(Protocol):

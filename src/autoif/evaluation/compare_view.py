@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from autoif.tokens import Comparison, Reading, Span
-from autoif.tokens.shades import CLIP, LEVELS, css_class, level, shade, show, visible
+from autoif.tokens.shades import CLIP, LEVELS, css_class, level, shade, show, spans_html, visible
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -61,13 +61,8 @@ def _table(comparison: Comparison) -> str:
 
 def token_box(comparison: Comparison) -> str:
     """The prompt and the coloured tokens, then sum and mean, as escaped HTML for a page that has `token_style`."""
-    tokens = "".join(
-        f'<span class="{css_class(level(span.difference))}" title="{_attribute(_title(span))}">'
-        f"{escape(show(span.text))}</span>"
-        for span in comparison.spans
-    )
-    prompt = escape(visible(comparison.prompt))
-    return f'<pre class="tokens">{prompt}{tokens}</pre>\n<p>{escape(_summary(comparison))}</p>'
+    text = escape(visible(comparison.prompt)) + spans_html(comparison.spans, _title)
+    return f'<pre class="tokens">{text}</pre>\n<p>{escape(_summary(comparison))}</p>'
 
 
 def token_style() -> str:
@@ -103,7 +98,3 @@ def _reading(reading: Reading) -> str:
 def _cells(reading: Reading) -> tuple[str, str, str]:
     best = ", ".join(f"{text!r} {logprob:.2f}" for text, logprob in reading.alternatives)
     return f"{reading.logprob:.4f}", str(reading.rank), best
-
-
-def _attribute(text: str) -> str:
-    return escape(visible(text), quote=True).replace("\n", "&#10;")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from autoif.progress import meter
+from autoif.progress import meter, rewritable
 from autoif.push.build import build
 from autoif.push.parcel import Parcel
 from autoif.push.upload import check_repo, upload
@@ -31,7 +31,7 @@ def push(run: RunDirectory, repo: str, public: bool, dry_run: bool, console: Con
         if dry_run:
             _show(parcels, public, console)
             return
-        for parcel, address, private in upload(parcels, public, console.is_terminal):
+        for parcel, address, private in upload(parcels, public, rewritable(console)):
             seen = "private" if private else "public"
             _print(console, f"{address} ({seen}): {len(parcel.files)} files, {parcel.size:,} bytes")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
 
 from autoif.tokens.nouns import Span
@@ -31,9 +31,18 @@ def css_class(level: int) -> str:
     return f"{'m' if level < 0 else 'p'}{abs(level)}"
 
 
-def spans_html(spans: Iterable[Span]) -> str:
-    """The tokens as escaped text in elements whose classes are their shades."""
-    return "".join(f'<span class="{css_class(level(s.difference))}">{escape(show(s.text))}</span>' for s in spans)
+def spans_html(spans: Iterable[Span], title: Callable[[Span], str] | None = None) -> str:
+    """The tokens as escaped text in elements whose classes are their shades; `title` is what hovering tells."""
+    return "".join(
+        f'<span class="{css_class(level(span.difference))}"{_hover(title(span)) if title else ""}>'
+        f"{escape(show(span.text))}</span>"
+        for span in spans
+    )
+
+
+def _hover(text: str) -> str:
+    lines = escape(visible(text)).replace("\n", "&#10;")
+    return f' title="{lines}"'
 
 
 def show(text: str) -> str:
