@@ -142,6 +142,38 @@ def test_a_second_round_goes_on_with_the_trained_policy(whole, config, tmp_path,
     assert f"autoif status {second}" in autoif("status", run).stdout.replace("\n", "")
 
 
+def test_a_run_begins_with_the_stages_of_another_that_agree(whole, config, tmp_path):
+    run = tmp_path / "run"
+    settings = ("--run", run, "--from", whole, "--set", "train.beta=0.5")
+    done = autoif("run", config, *settings)
+    assert done.returncode == 0, done.stderr
+    taken = "queries, instructions, verifiers, crosscheck, completions, scores, pairs (train.beta is 0.1 there and 0.5"
+    assert taken in done.stdout
+    assert data(run) == data(whole)
+    assert (run / "07_pairs").is_symlink()
+    assert not (run / "08_train").is_symlink()
+    reference = "09_evaluate/answers/heldout.reference.jsonl"
+    assert (run / reference).read_bytes() == (whole / reference).read_bytes()
+    again = autoif("run", config, *settings)
+    assert again.returncode == 0, again.stderr
+    assert f"{run / '08_train'} is there already" in again.stdout
+
+
+def test_a_run_does_not_begin_with_what_is_no_run(config, tmp_path):
+    refused = autoif("run", config, "--run", tmp_path / "run", "--from", tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr == f"autoif: {tmp_path}: not a run directory (no readable config.json in it).\n"
+
+
+def test_allowed_keys_may_differ_from_the_run_that_is_taken_from(whole, tmp_path):
+    saved = Config.model_validate(json.loads((whole / "config.json").read_text())["config"])
+    other = saved.model_copy(update={"queries": saved.queries.model_copy(update={"limit": 1})})
+    here, there = RunDirectory(tmp_path), RunDirectory(whole)
+    taken, why = here.begin_with(there, other)
+    assert (taken, why.partition(" ")[0]) == ([], "queries.limit")
+    assert here.begin_with(there, other, ["queries"]) == (list(NAMES), "")
+
+
 def test_several_processes_train_and_do_nothing_else(whole, config, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(whole, run)

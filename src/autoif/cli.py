@@ -81,8 +81,8 @@ def with_options(command: F) -> F:
     return command
 
 
-def configured(command: Callable[[Config, tuple[str, ...]], None]) -> Callable[..., None]:
-    """Hands a command the config that it was given, and the keys that may have changed."""
+def configured(command: Callable[..., None]) -> Callable[..., None]:
+    """Hands a command the config that it was given, the keys that may have changed, and options of its own."""
 
     @click.argument("config", type=click.Path(path_type=Path))
     @with_options
@@ -93,8 +93,9 @@ def configured(command: Callable[[Config, tuple[str, ...]], None]) -> Callable[.
         run_directory: str | None,
         allowed: tuple[str, ...],
         sandbox: str | None,
+        **more: Any,
     ) -> None:
-        command(_config(config, overrides, run_directory, sandbox), allowed)
+        command(_config(config, overrides, run_directory, sandbox), allowed, **more)
 
     return loaded
 
@@ -109,17 +110,20 @@ def _config(path: Path, overrides: tuple[str, ...], run_directory: str | None, s
 
 @cli.command()
 @configured
-def run(config: Config, allowed: tuple[str, ...]) -> None:
+@click.option("--from", "other", type=click.Path(path_type=Path), help="Begin with the stages of this run that agree.")
+def run(config: Config, allowed: tuple[str, ...], other: Path | None) -> None:
     """Run stages 1 to 10, or what is left of them.
 
     CONFIG is a YAML file; see configs/ for examples; src/autoif/config.py explains every key.
     """
-    from autoif.pipeline import run_all
+    from autoif.pipeline import begin_with, run_all
     from autoif.runner import opened
     from autoif.stopping import stoppable
     from autoif.views import closing
 
     with opened(config, terminal(), allowed) as opened_run, stoppable(opened_run.tell):
+        if other:
+            begin_with(opened_run, run_of(other))
         run_all(opened_run)
         closing(opened_run.directory, opened_run.console)
 

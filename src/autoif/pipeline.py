@@ -23,6 +23,7 @@ from autoif.progress import meter
 from autoif.prompts import draw
 from autoif.records import Outcome, Query
 from autoif.report import write_report
+from autoif.rundir import RunDirectory, changes
 from autoif.runner import RANK, Round, Run, alone, opened
 from autoif.sources import read_source
 from autoif.store import write_atomically
@@ -198,7 +199,7 @@ def evaluate(run: Run) -> None:
 
 
 def _reuse_reference(first: Path, folder: Path) -> None:
-    """The untrained policy's answers are those of the first round; what is asked otherwise is asked again."""
+    """The untrained policy's answers are those of another evaluation; what is asked otherwise is asked again."""
     (folder / "answers").mkdir(parents=True, exist_ok=True)
     for log in (first / "answers").glob("*.reference.jsonl"):
         if not (folder / "answers" / log.name).exists():
@@ -222,6 +223,14 @@ STAGES: dict[str, Callable[[Run], None]] = {
     "evaluate": evaluate,
     "report": report,
 }
+
+
+def begin_with(run: Run, other: RunDirectory) -> None:
+    """Takes from another run the stages that this one would make alike, and the untrained policy's answers."""
+    taken, why = run.directory.begin_with(other, run.config, run.allowed)
+    if "evaluate" not in taken and not any(changes(("policy", "train.model"), other.saved()["config"], run.config)):
+        _reuse_reference(other.folder("evaluate"), run.directory.folder("evaluate"))
+    run.tell(f"taken from {other.path}: {', '.join(taken) or 'nothing'}{f' ({why})' if why else ''}")
 
 
 def run_all(run: Run) -> None:

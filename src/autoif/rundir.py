@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -95,6 +95,26 @@ class RunDirectory:
         numbers = sorted(int(folder.name[6:]) for folder in self.path.glob("round_*") if folder.name[6:].isdecimal())
         return [self, *(RunDirectory(self.path / f"round_{number}") for number in numbers)]
 
+    def begin_with(self, other: RunDirectory, config: Config, allowed: Collection[str] = ()) -> tuple[list[str], str]:
+        """Links the finished stages of another run that `config` would make alike, up to the first that it would not.
+
+        Returns their names, and why it stopped there ("" when it did not). Raises InputError when `other` is no run.
+        """
+        theirs = _filled(other.saved()["config"])
+        linked: list[str] = []
+        for name in NAMES:
+            here, there = self.folder(name), other.folder(name)
+            if here.exists() and not here.is_symlink():
+                return linked, f"{here} is there already"
+            if not (there / "done").exists():
+                return linked, f"{there} is not finished"
+            for key, before, now in changes(SECTIONS[name], theirs, config, allowed):
+                return linked, f"{key} is {before!r} there and {now!r} here"
+            if not here.is_symlink():
+                here.symlink_to(there.absolute(), target_is_directory=True)
+            linked.append(name)
+        return linked, ""
+
     @property
     def config_path(self) -> Path:
         return self.path / "config.json"
@@ -135,19 +155,26 @@ class RunDirectory:
         return upgrades
 
     def _refuse_changes(self, saved: dict[str, Any], config: Config, allowed: Collection[str]) -> None:
-        now = config.model_dump(mode="json")
         for name in NAMES:
             begun = self.folder(name)
             if not begun.exists():
                 continue
-            for section in SECTIONS[name]:
-                for key, before, after in _differences(section, _at(saved, section), _at(now, section)):
-                    if any(f"{key}.".startswith(f"{one}.") for one in allowed):
-                        continue
-                    raise InputError(
-                        f"{key}: was {before!r} when {begun} began and is now {after!r}; put it back, delete {begun} "
-                        f"and the folders after it to make them again, choose another --run, or say --allow {key}."
-                    )
+            for key, before, after in changes(SECTIONS[name], saved, config, allowed):
+                raise InputError(
+                    f"{key}: was {before!r} when {begun} began and is now {after!r}; put it back, delete {begun} "
+                    f"and the folders after it to make them again, choose another --run, or say --allow {key}."
+                )
+
+
+def changes(
+    sections: Iterable[str], saved: dict[str, Any], config: Config, allowed: Collection[str] = ()
+) -> Iterator[tuple[str, Any, Any]]:
+    """(key, before, now) of what is not as a saved configuration has it and not `allowed` to differ."""
+    now = config.model_dump(mode="json")
+    for section in sections:
+        for key, before, after in _differences(section, _at(saved, section), _at(now, section)):
+            if not any(f"{key}.".startswith(f"{one}.") for one in allowed):
+                yield key, before, after
 
 
 def _filled(saved: dict[str, Any]) -> dict[str, Any]:
