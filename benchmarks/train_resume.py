@@ -54,8 +54,8 @@ def start(run: Path, out: Path, seconds: float) -> subprocess.Popen[bytes]:
 
 def kill_when_saved(process: subprocess.Popen[bytes], state: Path) -> None:
     """Kills a training as soon as it has written one more state than it began with."""
-    before = set(state.glob("checkpoint-*"))
-    while not set(state.glob("checkpoint-*")) - before:
+    before = set(state.rglob("checkpoint-*"))
+    while not set(state.rglob("checkpoint-*")) - before:
         if process.poll() is not None:
             raise SystemExit(f"the training ended before it was killed (exit status {process.returncode})")
         time.sleep(0.1)
@@ -84,7 +84,7 @@ def compare(run: Path, whole: Path, killed: Path) -> None:
 
 
 def largest(one: dict[str, Any], other: dict[str, Any]) -> float:
-    return max(float((weight - other[name]).abs().max()) for name, weight in one.items())
+    return max(float((weight - other[name]).detach().abs().max()) for name, weight in one.items())
 
 
 if __name__ == "__main__":

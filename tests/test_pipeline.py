@@ -15,7 +15,9 @@ import yaml
 from rich.console import Console
 
 from autoif import pipeline, runner, store
+from autoif.config import Config
 from autoif.config_file import load_config
+from autoif.rundir import NAMES, RunDirectory
 
 DATA = [
     f"0{n}_{name}/{file}"

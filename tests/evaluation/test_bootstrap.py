@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from autoif.evaluation import bootstrap
-from autoif.evaluation.bootstrap import Interval, mean_interval, paired_difference
+from autoif.evaluation.bootstrap import Interval, average_interval, mean_interval, paired_difference
 
 
 def test_a_constant_difference_is_certain():
@@ -68,3 +68,11 @@ def test_drawing_in_chunks_leaves_no_gap(monkeypatch):
 def test_refuses_what_cannot_be_paired(policy, reference):
     with pytest.raises(ValueError, match=r"equally many|argument"):
         paired_difference(policy, reference, seed=0)
+
+
+def test_the_parts_of_an_average_are_drawn_together():
+    values, weights = [1.0, 0.0, 1.0, 1.0], [1, 2, 3, 2]
+    alone = mean_interval(values, 0, weights=weights)
+    assert average_interval([(values, weights)] * 3, 0).as_dict() == pytest.approx(alone.as_dict())
+    opposite = [1 - value for value in values]
+    assert average_interval([(values, None), (opposite, None)], 0) == Interval(0.5, 0.5, 0.5)

@@ -104,7 +104,10 @@ def test_scores_are_those_of_the_same_answers_given_in_a_file(run, data, tmp_pat
         assert {name: metric[side] for name, metric in part["metrics"].items()} == {
             name: given[name] for name in part["metrics"]
         }
-        assert part["average"][side] == given["average"]
+    average = part["metrics"]["average"]
+    difference = average["difference"]
+    assert difference["mean"] == pytest.approx(average["policy"] - average["reference"])
+    assert difference["low"] <= difference["mean"] <= difference["high"]
 
 
 def test_the_limit_takes_the_first_prompts(run, data):

@@ -131,9 +131,9 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(tiny_llama: Path, p
     resumed = train(settings, pairs, out)
     assert resumed.steps == 6
     assert [step["step"] for step in logged(out)] == [1, 2, 3, 4, 5, 6]
-    assert [s["loss"] for s in logged(out)] == pytest.approx([s["loss"] for s in logged(tmp_path / "whole")], rel=1e-3)
+    assert [s["loss"] for s in logged(out)] == [s["loss"] for s in logged(tmp_path / "whole")]
     for name, tensor in weights(whole.checkpoint).items():
-        assert tensor.allclose(weights(resumed.checkpoint)[name], atol=1e-5), name
+        assert tensor.equal(weights(resumed.checkpoint)[name]), name
 
 
 @pytest.mark.parametrize("lora", [None, {"rank": 2}])
@@ -157,7 +157,7 @@ def test_sft_comes_first_and_a_training_killed_after_it_goes_on_from_there(
             train(settings, pairs, out, progress=stop_after(step), save_seconds=0)
     resumed = train(settings, pairs, out)
     for name, tensor in weights(whole.checkpoint).items():
-        assert tensor.allclose(weights(resumed.checkpoint)[name], atol=1e-5), name
+        assert tensor.equal(weights(resumed.checkpoint)[name]), name
 
 
 def logged_without_sft(model: Path, pairs: Path, tmp_path: Path) -> dict[str, float]:

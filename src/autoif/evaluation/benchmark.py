@@ -10,8 +10,8 @@ from typing import Any
 from autoif.config import TaskConfig
 from autoif.engines.base import Request, Sampling
 from autoif.errors import InputError, MissingExtraError, NothingToDoError
-from autoif.evaluation.answers import Answer, Answers, answered
-from autoif.evaluation.contrast import by_side, contrast, lengths, save_samples, table
+from autoif.evaluation.answers import SIDES, Answer, Answers, answered
+from autoif.evaluation.contrast import Scores, average, by_side, contrast, lengths, save_samples, table
 from autoif.evaluation.jsonl import read_objects
 from autoif.evaluation.scorer import Prompt, Scored, score
 from autoif.evaluation.tasks import READINGS, load_scorer, parse_prompts
@@ -57,13 +57,13 @@ class Benchmark:
         if not pairs:
             raise NothingToDoError(f"evaluate: no prompt of {self.name} was answered by both models.")
         save_samples(folder / f"samples/{self.name}.jsonl", map(_sample, pairs))
-        metrics = self._metrics(pairs)
+        readings = _readings(pairs)
+        metrics = {name: contrast(scores, self.seed, weights) for name, (scores, weights) in readings.items()}
         headline = HEADLINE[self.name]
         return {
             "metric": headline,
             **metrics[headline],
-            "average": by_side(lambda side: sum(metric[side] for metric in metrics.values()) / len(metrics)),
-            "metrics": metrics,
+            "metrics": metrics | {"average": average(list(readings.values()), self.seed)},
             "by_kind": table(_by_instruction(pairs, headline.endswith("loose"))),
             **lengths(by_side(lambda side: [pair.answers[side] for pair in pairs])),
             "scorer": self.scorer.name,
@@ -74,15 +74,17 @@ class Benchmark:
         prompt, given = self.prompts[number], by_side(lambda side: answers[side][str(number)])
         return Pair(prompt, given, by_side(lambda side: score(self.scorer, prompt, given[side].text)))
 
-    def _metrics(self, pairs: Sequence[Pair]) -> dict[str, dict[str, Any]]:
-        counts = [len(pair.prompt.instructions) for pair in pairs]
-        metrics = {}
-        for index, reading in enumerate(READINGS):
-            passed = {side: [pair.passed(side, index) for pair in pairs] for side in ("reference", "policy")}
-            whole = {side: [p == n for p, n in zip(passed[side], counts, strict=True)] for side in passed}
-            metrics[f"prompt_level_{reading}"] = contrast(whole, self.seed)
-            metrics[f"inst_level_{reading}"] = contrast(passed, self.seed, counts)
-        return metrics
+
+def _readings(pairs: Sequence[Pair]) -> dict[str, tuple[Scores, list[int] | None]]:
+    """By prompt and by instruction, strict and loose: (both sides' scores, weights)."""
+    counts = [len(pair.prompt.instructions) for pair in pairs]
+    readings: dict[str, tuple[Scores, list[int] | None]] = {}
+    for index, reading in enumerate(READINGS):
+        passed = {side: [pair.passed(side, index) for pair in pairs] for side in SIDES}
+        whole = {side: [p == n for p, n in zip(passed[side], counts, strict=True)] for side in SIDES}
+        readings[f"prompt_level_{reading}"] = whole, None
+        readings[f"inst_level_{reading}"] = passed, counts
+    return readings
 
 
 def _by_instruction(pairs: Iterable[Pair], loose: bool) -> dict[str, dict[str, list[float]]]:

@@ -56,12 +56,29 @@ def mean_interval(
     weight the number of its parts: the mean is over parts, and clusters are drawn whole. Raises ValueError for
     sequences that are empty or differ in length.
     """
-    weights = weights or [1] * len(values)
-    if not values or len(values) != len(weights):
-        raise ValueError(f"a bootstrap needs equally many values and weights, found {len(values)} and {len(weights)}")
-    means = _resample(np.asarray(values, float), np.asarray(weights, float), seed, resamples)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(sum(values) / sum(weights), float(low), float(high))
+    return average_interval([(values, weights)], seed, resamples, level)
+
+
+def average_interval(
+    parts: Sequence[tuple[Sequence[float], Sequence[float] | None]],
+    seed: int,
+    resamples: int = 10_000,
+    level: float = 0.95,
+) -> Interval:
+    """The average of several means over the same things, each of (values, weights) as in `mean_interval`.
+
+    Entry i of all parts is about the same thing i, drawn together. Raises ValueError as `mean_interval` does.
+    """
+    weighed = [(values, weights or [1] * len(values)) for values, weights in parts]
+    for values, weights in weighed:
+        if not values or len(values) != len(weights):
+            raise ValueError(
+                f"a bootstrap needs equally many values and weights, found {len(values)} and {len(weights)}"
+            )
+    # The same seed draws the same things for every part.
+    means = [_resample(np.asarray(v, float), np.asarray(w, float), seed, resamples) for v, w in weighed]
+    low, high = np.quantile(np.mean(means, axis=0), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(sum(sum(v) / sum(w) for v, w in weighed) / len(weighed), float(low), float(high))
 
 
 def _resample(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from autoif.evaluation.answers import SIDES, Answer
-from autoif.evaluation.bootstrap import mean_interval, paired_difference
+from autoif.evaluation.bootstrap import average_interval, mean_interval, paired_difference
 
 T = TypeVar("T")
 Scores = Mapping[str, Sequence[float]]
@@ -30,6 +30,17 @@ def contrast(scores: Scores, seed: int, weights: Sequence[float] | None = None) 
         "difference": paired_difference(scores["policy"], scores["reference"], seed, weights=weights).as_dict(),
         **{f"{side}_interval": interval.as_dict() for side, interval in intervals.items()},
         "n": len(scores["policy"]),
+    }
+
+
+def average(parts: Sequence[tuple[Scores, Sequence[float] | None]], seed: int) -> dict[str, Any]:
+    """The average of several contrasts, each of (scores, weights) over the same things."""
+    means = [contrast(scores, seed, weights) for scores, weights in parts]
+    differences = [([p - r for p, r in zip(s["policy"], s["reference"], strict=True)], weights) for s, weights in parts]
+    return {
+        **by_side(lambda side: mean([part[side] for part in means])),
+        "difference": average_interval(differences, seed).as_dict(),
+        "n": means[0]["n"],
     }
 
 

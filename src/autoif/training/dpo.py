@@ -18,7 +18,7 @@ from autoif.errors import EngineUnavailableError, InputError, MissingExtraError,
 from autoif.training.checkpoint import save_checkpoint
 from autoif.training.curves import draw_curves
 from autoif.training.groups import group_pairs
-from autoif.training.load import load_policy, on_cpu, use_cores
+from autoif.training.load import load_policy, on_cpu, repeatable, use_cores
 from autoif.training.pairs import LeftOut, digest, encode_pairs
 from autoif.training.progress import Progress, quiet, silent
 from autoif.training.trainers import Session, most_tokens, packed_trainer, sft_trainer, trl_trainer, with_adapter
@@ -187,7 +187,8 @@ def _run(
     log = MetricsCallback(metrics, progress)
     trainer.add_callback(log)
     trainer.add_callback(SaveCallback(state, save_seconds, save_last))
-    trainer.train(resume_from_checkpoint=saved_state(state))
+    with repeatable(trainer.args.device.type):
+        trainer.train(resume_from_checkpoint=saved_state(state))
     return log.last
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,23 @@ def use_cores() -> None:
     except ImportError:
         return  # whoever needs torch says so
     torch.set_num_threads(min(torch.get_num_threads(), _cores()))
+
+
+@contextmanager
+def repeatable(device: str) -> Iterator[None]:
+    """On the CPU, adds up in the same order every time: the same training gives the same weights, to the last bit."""
+    import torch
+
+    memory: Any = torch.utils.deterministic
+    before = torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory
+    if device == "cpu":
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        memory.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        memory.fill_uninitialized_memory = before[1]
 
 
 def _cores() -> int:
