@@ -62,7 +62,7 @@ def kill_when_saved(process: subprocess.Popen[bytes], state: Path) -> None:
     time.sleep(5)  # into the next step
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    print(f"killed; saved: {', '.join(sorted(path.name for path in state.glob('checkpoint-*')))}", flush=True)
+    print(f"killed; saved: {', '.join(sorted(path.name for path in state.rglob('checkpoint-*')))}", flush=True)
 
 
 def losses(out: Path) -> list[float]:

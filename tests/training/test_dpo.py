@@ -309,6 +309,71 @@ Path(out, f"process_{os.environ['RANK']}").write_text(f"{run.get_backend()} {run
 """
 
 
+SHARDED = """
+import os, sys
+from accelerate import state
+from accelerate.utils import DistributedType
+begin = state.PartialState.__init__
+
+def as_accelerators(self, *arguments, **options):  # accelerate shards on no CPU, though torch can
+    begin(self, *arguments, **options)
+    if self.distributed_type == DistributedType.MULTI_CPU:
+        self.distributed_type = DistributedType.MULTI_XPU
+
+state.PartialState.__init__ = as_accelerators
+import json
+from pathlib import Path
+from accelerate import accelerator
+from autoif.config_file import parse_config
+from autoif.training import train
+settings, pairs, out = sys.argv[1:]
+killed = Path(out, "killed")
+
+def kill(step, steps, metrics):
+    if step == 2 and not killed.exists():
+        os._exit(9)
+
+prepare = accelerator.fsdp2_prepare_model
+
+def told(*arguments):
+    model = prepare(*arguments)
+    Path(out, f"sharded_{os.environ['RANK']}").write_text(type(next(model.parameters())).__name__)
+    return model
+
+accelerator.fsdp2_prepare_model = told
+train(parse_config(json.loads(settings), "test"), Path(pairs), Path(out), progress=kill, save_seconds=0)
+"""
+
+
+@pytest.mark.parametrize("lora", [None, {"rank": 2}])
+def test_a_policy_in_two_parts_is_killed_and_becomes_the_same(
+    tiny_llama: Path, pairs: Path, tmp_path: Path, lora: dict[str, int] | None
+) -> None:
+    """FSDP as `accelerate launch --use_fsdp` does it, with gloo."""
+    settings = config(tiny_llama, learning_rate=1e-3, micro_batch_size=1, nll_weight=0.5, lora=lora)
+    whole = train(settings, pairs, tmp_path / "one")
+    script, out = tmp_path / "process.py", tmp_path / "two"
+    script.write_text(SHARDED)
+    sharded = ("--use_fsdp", "--fsdp_version=2", "--fsdp_auto_wrap_policy=TRANSFORMER_BASED_WRAP")
+    arguments = [script, json.dumps(settings.model_dump(mode="json")), pairs, out]
+    killed = launched(*sharded, *arguments)
+    assert killed.returncode != 0
+    assert list(out.glob("state/*/checkpoint-1/pytorch_model_fsdp_0")), killed.stderr
+    (out / "killed").touch()
+    done = launched(*sharded, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert [(out / f"sharded_{rank}").read_text() for rank in (0, 1)] == ["DTensor", "DTensor"]
+    for name, tensor in weights(whole.checkpoint).items():
+        assert tensor.allclose(weights(out / "checkpoint")[name], atol=1e-5), name
+
+
+def launched(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Two processes of a script, by accelerate."""
+    launch = ["-m", "accelerate.commands.launch", "--num_processes=2", "--num_machines=1", "--mixed_precision=no"]
+    launch += ["--dynamo_backend=no", f"--main_process_port={free_port()}", *map(str, arguments)]
+    return subprocess.run([sys.executable, *launch], capture_output=True, text=True, timeout=300, check=False)
+
+
 @pytest.mark.parametrize("sft", [None, {"learning_rate": 1e-3}])
 def test_two_processes_train_the_same_policy_as_one(
     tiny_llama: Path, pairs: Path, tmp_path: Path, sft: dict[str, float] | None
@@ -323,11 +388,8 @@ def test_two_processes_train_the_same_policy_as_one(
     whole = train(settings, pairs, tmp_path / "one")
     script = tmp_path / "process.py"
     script.write_text(PROCESS)
-    launch = ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"]
-    launch += ["--mixed_precision=no", "--dynamo_backend=no", f"--main_process_port={free_port()}", str(script)]
-    arguments = [json.dumps(settings.model_dump(mode="json")), str(pairs), str(tmp_path / "two")]
-    command = [sys.executable, "-m", *launch, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    arguments = [json.dumps(settings.model_dump(mode="json")), pairs, tmp_path / "two"]
+    done = launched("--multi_gpu", script, *arguments)
     assert done.returncode == 0, done.stderr
     assert [(tmp_path / "two" / f"process_{rank}").read_text() for rank in (0, 1)] == ["gloo 2", "gloo 2"]
     both = [logged(tmp_path / name) for name in ("one", "two")]

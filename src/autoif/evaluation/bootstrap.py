@@ -72,9 +72,7 @@ def average_interval(
     weighed = [(values, weights or [1] * len(values)) for values, weights in parts]
     for values, weights in weighed:
         if not values or len(values) != len(weights):
-            raise ValueError(
-                f"a bootstrap needs equally many values and weights, found {len(values)} and {len(weights)}"
-            )
+            raise ValueError(f"a bootstrap needs equally many values and weights: {len(values)}, {len(weights)}")
     # The same seed draws the same things for every part.
     means = [_resample(np.asarray(v, float), np.asarray(w, float), seed, resamples) for v, w in weighed]
     low, high = np.quantile(np.mean(means, axis=0), [(1 - level) / 2, (1 + level) / 2])

@@ -95,8 +95,9 @@ def train(
         del reference
         with prepared(policy, not config.train.gradient_checkpointing) if packed else nullcontext():
             metrics = _run(trainer, state, out / "metrics.jsonl", progress, save_seconds)
+        trained = _whole(trainer, config, model)
         if processes.is_main_process:
-            save_checkpoint(trainer.model, tokenizer, config, count, funnel or {}, out)
+            save_checkpoint(trained, tokenizer, config, count, funnel or {}, out)
         processes.wait_for_everyone()
     if processes.is_main_process:
         draw_curves(out / "metrics.jsonl", out / "figures")
@@ -190,6 +191,19 @@ def _run(
     with repeatable(trainer.args.device.type):
         trainer.train(resume_from_checkpoint=saved_state(state))
     return log.last
+
+
+def _whole(trainer: Any, config: Config, model: str) -> Any:
+    """The trained policy; where FSDP or DeepSpeed keep it in parts, the main process puts them into a fresh one."""
+    if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
+        return trainer.model
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    if not _main():
+        return None
+    policy = _load(config, model)[0]
+    policy = with_adapter(policy, config.train.lora) if config.train.lora else policy
+    policy.load_state_dict(weights)
+    return policy
 
 
 def _main() -> bool:
