@@ -349,9 +349,13 @@ train(parse_config(json.loads(settings), "test"), Path(pairs), Path(out), progre
 def test_a_policy_in_two_parts_is_killed_and_becomes_the_same(
     tiny_llama: Path, pairs: Path, tmp_path: Path, lora: dict[str, int] | None
 ) -> None:
-    """FSDP as `accelerate launch --use_fsdp` does it, with gloo."""
-    settings = config(tiny_llama, learning_rate=1e-3, micro_batch_size=1, nll_weight=0.5, lora=lora)
+    """FSDP as `accelerate launch --use_fsdp` does it, with gloo.
+
+    The short `max_length` takes several passes a step, more on one process than on the other.
+    """
+    settings = config(tiny_llama, learning_rate=1e-3, micro_batch_size=1, max_length=116, nll_weight=0.5, lora=lora)
     whole = train(settings, pairs, tmp_path / "one")
+    assert not whole.too_long
     script, out = tmp_path / "process.py", tmp_path / "two"
     script.write_text(SHARDED)
     sharded = ("--use_fsdp", "--fsdp_version=2", "--fsdp_auto_wrap_policy=TRANSFORMER_BASED_WRAP")

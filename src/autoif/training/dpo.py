@@ -37,7 +37,7 @@ class TrainSummary:
     steps: int
     seconds: float
     by: Literal["packed", "trl"]
-    """Who computed the steps: our own, or TRL for an architecture that they do not support."""
+    """Who computed the steps: our own, or TRL for an architecture that they do not support, and under DeepSpeed."""
     metrics: Mapping[str, float]
 
 
@@ -68,14 +68,14 @@ def train(
     with quiet():
         use_cores()  # before anything imports torch
         import transformers
-        from accelerate import PartialState
+        from accelerate import DistributedType, PartialState
 
         from autoif.training.packed import prepared, supports
         from autoif.training.packed_trainer import counts
 
         processes = PartialState(cpu=on_cpu(config.policy.device))
         policy, tokenizer = _load(config, model)
-        packed = supports(policy)
+        packed = supports(policy) and processes.distributed_type != DistributedType.DEEPSPEED
         left_out = LeftOut()
         with processes.main_process_first():
             state = _state_folder(config, model, pairs, out, clean=processes.is_main_process)

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +72,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one process does of an optimiser step. `indices`: its groups; `step`: those of all processes."""
+    """What this `process` does of an optimiser step, and the others: the groups of each, by index."""
 
-    indices: list[int]
-    step: list[int]
+    process: int
+    groups: list[list[int]]
 
 
 class Steps(torch.utils.data.Dataset[Share]):
@@ -90,8 +90,7 @@ class Steps(torch.utils.data.Dataset[Share]):
 
     def __getitem__(self, index: int) -> Share:
         number, process = divmod(index, self.processes)
-        step = self.steps[number]
-        return Share(step[process :: self.processes], step)
+        return Share(process, [self.steps[number][other :: self.processes] for other in range(self.processes)])
 
 
 class InStep(torch.utils.data.Sampler[int]):
@@ -137,26 +136,30 @@ class PackedTrainer(Trainer):
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
         """Forward and backward passes over this process's groups of one step. The loss is a mean over the step's pairs.
 
-        A process whose share is empty computes another's group for nothing: all must take part in the averaging.
+        All processes make as many passes, the last ones for nothing where there is less to do: parts of the weights
+        (FSDP) are gathered from all of them in every pass, and gradients are averaged in the last.
         """
         model.train()
         share: Share = inputs["share"]
-        indices = share.indices or share.step[:1]
-        groups = [as_group(self._reference.groups[index]) for index in indices]
-        refs = {id(group): self._reference.of(index) for group, index in zip(groups, indices, strict=True)}
-        tally = _Tally((as_group(self._reference.groups[i]) for i in share.step), self._beta, self._nll_weight)
-        scale = self.args.world_size if share.indices else 0
-        packed_rows = list(rows(groups, self._most_tokens))
-        for number, row in enumerate(packed_rows):
-            packed = pack(row, self.args.device)
+        groups = [[as_group(self._reference.groups[index]) for index in indices] for indices in share.groups]
+        work = [list(rows(those, self._most_tokens)) for those in groups]
+        mine, passes = work[share.process], max(map(len, work))
+        references = map(self._reference.of, share.groups[share.process])
+        tally = _Tally(chain.from_iterable(groups), self._beta, self._nll_weight)
+        for number in range(passes):
+            row = mine[number] if number < len(mine) else groups[0][:1]
             with ExitStack() as held:
-                if number + 1 < len(packed_rows):
+                if number + 1 < passes:
                     held.enter_context(self.accelerator.no_sync(model))
+                packed = pack(row, self.args.device)
                 with self.compute_loss_context_manager():
                     logps = completion_logps(model, packed)
-                reference = torch.cat([refs[id(group)] for group in row]).to(logps.device)
-                self.accelerator.backward(tally.add(row, packed, logps, reference) * scale)
-        sums = reduce(torch.tensor(tally.sums, device=self.args.device) * bool(share.indices), "sum")
+                if number < len(mine):
+                    loss = tally.add(row, packed, logps, torch.cat(list(islice(references, len(row)))).to(logps.device))
+                else:
+                    loss = 0 * logps.sum()
+                self.accelerator.backward(loss * self.args.world_size)
+        sums = reduce(torch.tensor(tally.sums, device=self.args.device), "sum")
         self._told = tally.metrics(sums.tolist())
         self._tokens += self._told.pop("tokens")
         self._told["num_tokens"] = self._tokens
