@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from autoif.evaluation.contrast import by_side, contrast, grouped, save_samples
 from autoif.evaluation.jsonl import read_objects
 from autoif.evaluation.log import Log, fingerprint
 from autoif.evaluation.reader import Weights
+from autoif.training.progress import quiet
 
 HUB = "Rowan/hellaswag"
 METRICS = ("acc", "acc_norm")
@@ -37,6 +39,8 @@ class HellaSwag:
     def __init__(self, config: TaskConfig, seed: int) -> None:
         self.config = config
         self.seed = seed
+        if find_spec("lm_eval") is None:
+            raise MissingExtraError("lm-eval", "eval")
         with _quiet():
             self.task = _load_task(config.data or HUB)
             self.task.build_all_requests(limit=config.limit, rank=0, world_size=1)
@@ -105,11 +109,9 @@ class HellaSwag:
 
 def _load_task(data: str) -> Any:
     """lm-eval's hellaswag.yaml, its data from a local file or the hub."""
-    try:
-        from lm_eval.api.task import ConfigurableTask
-        from lm_eval.tasks.hellaswag.utils import process_docs
-    except ImportError:
-        raise MissingExtraError("lm-eval", "eval") from None
+    from lm_eval.api.task import ConfigurableTask
+    from lm_eval.tasks.hellaswag.utils import process_docs
+
     try:
         return ConfigurableTask(
             config={
@@ -155,11 +157,12 @@ def _reader(model: Any, tokenizer: Any, batch_size: int) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without lm-eval's remarks on how it was called."""
+    """Without lm-eval's remarks on how it was called, and the progress bars of all that it uses."""
     logger = logging.getLogger("lm_eval")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with quiet():
+            yield
     finally:
         logger.setLevel(level)
