@@ -3,11 +3,17 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+SHELL := bash
 
-.PHONY: demo test setup browser clean
+.PHONY: demo test experiment setup browser clean
 
 demo: setup
 	$(BIN)/autoif run configs/demo.yaml
+
+# Hours on a laptop; goes on where it stopped. ARGS as in benchmarks/experiment.py.
+experiment: setup
+	mkdir -p runs/experiment
+	set -o pipefail; $(BIN)/python benchmarks/experiment.py $(ARGS) 2>&1 | tee -a runs/experiment/log.txt
 
 test: setup browser
 	$(BIN)/ruff check src tests benchmarks

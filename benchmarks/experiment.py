@@ -40,17 +40,18 @@ def main() -> None:
     arguments = parser.parse_args()
     arms = yaml.safe_load((CONFIGS / "arms.yaml").read_text(encoding="utf-8"))
     for name in arguments.only or arms:
-        settings = [f"{key}={json.dumps(value)}" for key, value in arms[name].items()]
-        run(name, arguments.out, [*arguments.set, *settings])
+        run(name, arguments.out, arms[name], arguments.set)
     table = "\n".join(rows(arguments.out, arms))
     (arguments.out / "table.md").write_text(table + "\n", encoding="utf-8")
     print(table)
 
 
-def run(name: str, out: Path, settings: Iterable[str]) -> None:
+def run(name: str, out: Path, arm: dict[str, Any], settings: Iterable[str]) -> None:
     line = ["autoif", "run", str(CONFIGS / "base.yaml"), "--run", str(out / name)]
     line += ["--from", str(out / "base")] if name != "base" else []
     line += [part for setting in settings for part in ("--set", setting)]
+    for key, value in arm.items():
+        line += ["--allow", value] if key == "allow" else ["--set", f"{key}={json.dumps(value)}"]
     print(f"\n$ {shlex.join(line)}", flush=True)
     done = subprocess.run([sys.executable, "-m", "autoif.cli", *line[1:]], check=False)
     if done.returncode:
