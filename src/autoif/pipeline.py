@@ -169,7 +169,7 @@ def train(run: Run) -> None:
             "seconds": summary.seconds,
         },
     )
-    by = " (by TRL: our step knows neither this architecture nor DeepSpeed)" if summary.by == "trl" else ""
+    by = " (by TRL: the packed step does not support this architecture)" if summary.by == "trl" else ""
     run.tell(f"train: {summary.steps} steps over {summary.pairs} pairs in {summary.seconds:.0f} s{by}")
 
 

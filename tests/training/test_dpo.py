@@ -310,20 +310,16 @@ Path(out, f"process_{os.environ['RANK']}").write_text(f"{run.get_backend()} {run
 
 
 SHARDED = """
-import os, sys
-from accelerate import state
-from accelerate.utils import DistributedType
-begin = state.PartialState.__init__
-
-def as_accelerators(self, *arguments, **options):  # accelerate shards on no CPU, though torch can
-    begin(self, *arguments, **options)
-    if self.distributed_type == DistributedType.MULTI_CPU:
-        self.distributed_type = DistributedType.MULTI_XPU
-
-state.PartialState.__init__ = as_accelerators
-import json
+import json, os, sys
 from pathlib import Path
-from accelerate import accelerator
+from accelerate.state import PartialState
+from accelerate.utils import DistributedType
+
+os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"  # accelerate shards on no CPU, though torch and DeepSpeed can
+PartialState._prepare_backend = lambda self, *_: ("gloo", DistributedType.MULTI_XPU)
+begin = PartialState.__init__
+PartialState.__init__ = lambda self, cpu=False, **options: begin(self, **options)
+
 from autoif.config_file import parse_config
 from autoif.training import train
 settings, pairs, out = sys.argv[1:]
@@ -333,40 +329,37 @@ def kill(step, steps, metrics):
     if step == 2 and not killed.exists():
         os._exit(9)
 
-prepare = accelerator.fsdp2_prepare_model
-
-def told(*arguments):
-    model = prepare(*arguments)
-    Path(out, f"sharded_{os.environ['RANK']}").write_text(type(next(model.parameters())).__name__)
-    return model
-
-accelerator.fsdp2_prepare_model = told
 train(parse_config(json.loads(settings), "test"), Path(pairs), Path(out), progress=kill, save_seconds=0)
 """
+FSDP = ("--use_fsdp", "--fsdp_version=2", "--fsdp_auto_wrap_policy=TRANSFORMER_BASED_WRAP")
+SHARDS = {FSDP: "pytorch_model_fsdp_0/__1_0.distcp"}
+for stage in (2, 3):
+    SHARDS["--use_deepspeed", f"--zero_stage={stage}"] = "global_step1/*zero_pp_rank_1_mp_rank_00_optim_states.pt"
 
 
 @pytest.mark.parametrize("lora", [None, {"rank": 2}])
+@pytest.mark.parametrize("sharded", SHARDS, ids=["fsdp", "zero-2", "zero-3"])
 def test_a_policy_in_two_parts_is_killed_and_becomes_the_same(
-    tiny_llama: Path, pairs: Path, tmp_path: Path, lora: dict[str, int] | None
+    tiny_llama: Path, pairs: Path, tmp_path: Path, sharded: tuple[str, ...], lora: dict[str, int] | None
 ) -> None:
-    """FSDP as `accelerate launch --use_fsdp` does it, with gloo.
+    """FSDP and DeepSpeed (where it is installed) as `accelerate launch` sets them up, with gloo.
 
     The short `max_length` takes several passes a step, more on one process than on the other.
     """
+    if "--use_deepspeed" in sharded:
+        pytest.importorskip("deepspeed")
     settings = config(tiny_llama, learning_rate=1e-3, micro_batch_size=1, max_length=116, nll_weight=0.5, lora=lora)
     whole = train(settings, pairs, tmp_path / "one")
     assert not whole.too_long
     script, out = tmp_path / "process.py", tmp_path / "two"
     script.write_text(SHARDED)
-    sharded = ("--use_fsdp", "--fsdp_version=2", "--fsdp_auto_wrap_policy=TRANSFORMER_BASED_WRAP")
     arguments = [script, json.dumps(settings.model_dump(mode="json")), pairs, out]
     killed = launched(*sharded, *arguments)
     assert killed.returncode != 0
-    assert list(out.glob("state/*/checkpoint-1/pytorch_model_fsdp_0")), killed.stderr
+    assert list(out.glob(f"state/*/checkpoint-1/{SHARDS[sharded]}")), killed.stderr
     (out / "killed").touch()
     done = launched(*sharded, *arguments)
     assert done.returncode == 0, done.stderr
-    assert [(out / f"sharded_{rank}").read_text() for rank in (0, 1)] == ["DTensor", "DTensor"]
     for name, tensor in weights(whole.checkpoint).items():
         assert tensor.allclose(weights(out / "checkpoint")[name], atol=1e-5), name
 
@@ -375,7 +368,8 @@ def launched(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Two processes of a script, by accelerate."""
     launch = ["-m", "accelerate.commands.launch", "--num_processes=2", "--num_machines=1", "--mixed_precision=no"]
     launch += ["--dynamo_backend=no", f"--main_process_port={free_port()}", *map(str, arguments)]
-    return subprocess.run([sys.executable, *launch], capture_output=True, text=True, timeout=300, check=False)
+    line, env = [sys.executable, *launch], os.environ | {"DS_ACCELERATOR": "cpu"}
+    return subprocess.run(line, capture_output=True, text=True, timeout=300, check=False, env=env)
 
 
 @pytest.mark.parametrize("sft", [None, {"learning_rate": 1e-3}])

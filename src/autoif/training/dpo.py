@@ -37,7 +37,7 @@ class TrainSummary:
     steps: int
     seconds: float
     by: Literal["packed", "trl"]
-    """Who computed the steps: our own, or TRL for an architecture that they do not support, and under DeepSpeed."""
+    """Who computed the steps: our own, or TRL for an architecture that they do not support."""
     metrics: Mapping[str, float]
 
 
@@ -68,14 +68,14 @@ def train(
     with quiet():
         use_cores()  # before anything imports torch
         import transformers
-        from accelerate import DistributedType, PartialState
+        from accelerate import PartialState
 
         from autoif.training.packed import prepared, supports
         from autoif.training.packed_trainer import counts
 
         processes = PartialState(cpu=on_cpu(config.policy.device))
         policy, tokenizer = _load(config, model)
-        packed = supports(policy) and processes.distributed_type != DistributedType.DEEPSPEED
+        packed = supports(policy)
         left_out = LeftOut()
         with processes.main_process_first():
             state = _state_folder(config, model, pairs, out, clean=processes.is_main_process)
@@ -93,6 +93,8 @@ def train(
         reference = _load(config, untrained)[0] if start and config.train.reference == "start" else None
         trainer = (packed_trainer if packed else trl_trainer)(session, dataset, reference)
         del reference
+        if trainer.is_deepspeed_enabled:
+            _let_gather(trainer)
         with prepared(policy, not config.train.gradient_checkpointing) if packed else nullcontext():
             metrics = _run(trainer, state, out / "metrics.jsonl", progress, save_seconds)
         trained = _whole(trainer, config, model)
@@ -193,11 +195,20 @@ def _run(
     return log.last
 
 
+def _let_gather(trainer: Any) -> None:
+    """ZeRO-3 puts the weights together at the end if it was told so before the beginning alone."""
+    zero = trainer.accelerator.state.deepspeed_plugin.deepspeed_config.setdefault("zero_optimization", {})
+    zero["stage3_gather_16bit_weights_on_model_save"] = True  # in whichever precision they are
+
+
 def _whole(trainer: Any, config: Config, model: str) -> Any:
     """The trained policy; where FSDP or DeepSpeed keep it in parts, the main process puts them into a fresh one."""
     if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
         return trainer.model
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
+
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    unset_hf_deepspeed_config()  # or ZeRO-3 would have what is loaded next in parts again
     if not _main():
         return None
     policy = _load(config, model)[0]

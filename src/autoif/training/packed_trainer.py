@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import accumulate, chain, islice
 from pathlib import Path
@@ -148,9 +148,9 @@ class PackedTrainer(Trainer):
         tally = _Tally(chain.from_iterable(groups), self._beta, self._nll_weight)
         for number in range(passes):
             row = mine[number] if number < len(mine) else groups[0][:1]
-            with ExitStack() as held:
-                if number + 1 < passes:
-                    held.enter_context(self.accelerator.no_sync(model))
+            last = number + 1 == passes
+            self.accelerator.sync_gradients = last  # DeepSpeed's engine takes its step in the last backward pass
+            with nullcontext() if last else self.accelerator.no_sync(model):
                 packed = pack(row, self.args.device)
                 with self.compute_loss_context_manager():
                     logps = completion_logps(model, packed)
