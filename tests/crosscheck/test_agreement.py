@@ -90,7 +90,7 @@ def test_every_quoted_word_has_to_be_minded(sandbox):
     [
         'Use the word "sun" at least 3 times.',
         'Say "sun" and use no more than 3 words.',
-        'Begin with "sun" or say it 3 times.',
+        'Mention "sun" or say it 3 times.',
     ],
 )
 def test_a_word_that_the_texts_cannot_decide_accuses_nobody(sandbox, instruction):
@@ -113,6 +113,70 @@ def test_a_word_that_the_texts_cannot_decide_accuses_nobody(sandbox, instruction
 )
 def test_reasons(sandbox, reason, sources):
     assert decide(sandbox, "Be nice.", sources).reason == reason
+
+
+WORDS = "response.split()"
+
+
+@pytest.mark.parametrize(
+    ("instruction", "ignored", "wrong", "right"),
+    [
+        (
+            'Use "baby" in lowercase.',
+            '"lowercase" (case)',
+            ("'baby' in response.lower()", "response.lower().find('baby') >= 0"),
+            ("'baby' in response", "response.find('baby') >= 0"),
+        ),
+        (
+            "Start with a word whose first letter is m, small or capital.",
+            '"Start" (place)',
+            ("any(w[0] in 'mM' for w in response.split())", "bool({w[0] for w in response.split()} & set('mM'))"),
+            ("response.strip()[:1] in tuple('mM')", "response.strip().startswith(('m', 'M'))"),
+        ),
+        (
+            'Use "temperature" as the only word.',
+            '"only" (nothing else)',
+            ("'temperature' in response", "response.find('temperature') >= 0"),
+            (f"{WORDS} == ['temperature']", "response.strip() == 'temperature'"),
+        ),
+        (
+            "Write a single sentence.",
+            '"sentence" (sentences)',
+            (f"len({WORDS}) <= 25", f"not len({WORDS}) > 25"),
+            ("sum(mark in '.!?' for mark in response) == 1", "sum(response.count(mark) for mark in '.!?') == 1"),
+        ),
+        (
+            "Use no commas.",
+            '"commas" (marks)',
+            (f"len({WORDS}) <= 25", f"not len({WORDS}) > 25"),
+            ("',' not in response", "response.count(',') == 0"),
+        ),
+        (
+            "Put the word to in the first line.",
+            '"line" (lines)',
+            ("response.startswith('to')", "response[:2] == 'to'"),
+            ("'to' in response.split('\\n')[0]", "'to' in response.partition('\\n')[0]"),
+        ),
+        (
+            "Use around 20 words.",
+            '"around 20" (no more)',
+            (f"len({WORDS}) >= 20", f"not len({WORDS}) < 20"),
+            (f"15 <= len({WORDS}) <= 20", f"len({WORDS}) in range(15, 21)"),
+        ),
+        (
+            "Use around 20 words.",
+            '"around 20" (no fewer)',
+            (f"len({WORDS}) <= 20", f"not len({WORDS}) > 20"),
+            (f"15 <= len({WORDS}) <= 20", f"len({WORDS}) in range(15, 21)"),
+        ),
+    ],
+)
+def test_what_the_instruction_asks_for_must_matter(sandbox, instruction, ignored, wrong, right):
+    """Each wrong check but those of sentences and commas was written twice by a 1.5B writer (docs/experiments.md)."""
+    cases = [("to temperature", True), ("temperature", True), ("m one", True), ("a", False)]
+    decision = decide(sandbox, instruction, functions(*wrong), cases=cases)
+    assert decision.explanation == f"dropped: the verifiers that agree ignore {ignored}"
+    assert decide(sandbox, instruction, functions(*right), cases=cases).reason is None
 
 
 def test_an_instruction_without_test_cases_can_be_kept(sandbox):

@@ -88,8 +88,8 @@ def test_quoted():
 def test_quoted_words_are_left_out_one_at_a_time():
     found = toggles('Mention "tea" and "milk".', ["tea is hot", "a cup"])
     assert [(toggle.word, toggle.passes, toggle.fails) for toggle in found] == [
-        ("tea", "a cup tea milk", "a cup milk"),
-        ("milk", "a cup tea milk", "a cup tea"),
+        ('"tea"', "a cup tea milk", "a cup milk"),
+        ('"milk"', "a cup tea milk", "a cup tea"),
     ]
     (found,) = toggles('Do not say "tea".', ["a cup"])
     assert (found.passes, found.fails) == ("a cup", "a cup tea")

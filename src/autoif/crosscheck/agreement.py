@@ -125,9 +125,10 @@ class _Family:
     def ignored(self) -> str:
         """What the instruction asks for and the verifiers do not mind, empty when they mind everything."""
         for word in dict.fromkeys(toggle.word for toggle in self.trial.toggles()):
-            verdicts = [pair for member in self.mine for pair in self._toggled(word, member)]
-            if any(one == "TRUE" for one, _ in verdicts) and ("TRUE", "FALSE") not in verdicts:
-                return f'"{word}"'
+            verdicts = [self._toggled(word, member) for member in self.mine]
+            minding = sum(("TRUE", "FALSE") in mine for mine in verdicts)
+            if 2 * minding < len(verdicts) and any(one == "TRUE" for mine in verdicts for one, _ in mine):
+                return word
         asked = numbers(self.trial.instruction)
         minded = [len(asked & numbers_held(self.trial.sources[v])) for v in self.members]
         if asked and sum(minded) < MINDED * len(asked) * len(minded):

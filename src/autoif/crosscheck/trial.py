@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from autoif.crosscheck.decision import BOOLEAN
-from autoif.crosscheck.probes import Toggle, nudged, toggles, unspoken
+from autoif.crosscheck.probes import Toggle, demands, nudged, toggles, unspoken
 from autoif.sandbox import Job, Result, Sandbox
 
 
@@ -25,7 +25,11 @@ class Trial:
     """Whether to try what the quoted words do. Labelling answers needs it no more."""
 
     def toggles(self) -> list[Toggle]:
-        return toggles(self.instruction, self.answers) if self.toggled else []
+        """What the instruction speaks of, changed: one list for all verifiers."""
+        if not self.toggled:
+            return []
+        texts = [*self.cases, *self.answers]
+        return [*toggles(self.instruction, self.answers), *demands(self.instruction, texts)]
 
     def jobs(self) -> list[Job]:
         """Each verifier on all texts, followed by its nudged copies on the answers."""
