@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoif.crosscheck.probes import CHANGES, REPETITIONS, nudged, numbers, probes, quoted, toggles, unspoken
+from autoif.crosscheck.demands import toggles
+from autoif.crosscheck.probes import CHANGES, REPETITIONS, nudged, numbers, probes, quoted, unspoken
 
 CASE, DIGITS, LINES, EMPHASIS, MARKS, BULLETS, QUOTES, SPACES = (changes for _, changes in CHANGES)
 

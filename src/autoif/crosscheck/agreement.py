@@ -124,7 +124,7 @@ class _Family:
     @property
     def ignored(self) -> str:
         """What the instruction asks for and the verifiers do not mind, empty when they mind everything."""
-        for word in dict.fromkeys(toggle.word for toggle in self.trial.toggles()):
+        for word in dict.fromkeys(toggle.word for toggle in self.trial.toggles):
             verdicts = [self._toggled(word, member) for member in self.mine]
             minding = sum(("TRUE", "FALSE") in mine for mine in verdicts)
             if 2 * minding < len(verdicts) and any(one == "TRUE" for mine in verdicts for one, _ in mine):
@@ -144,7 +144,7 @@ class _Family:
 
     def _toggled(self, word: str, member: Tried) -> list[tuple[str, str]]:
         """Its verdicts with the word as it should be and as it should not. Never TRUE says nothing about the word."""
-        verdicts = zip(self.trial.toggles(), member.passes, member.fails, strict=True)
+        verdicts = zip(self.trial.toggles, member.passes, member.fails, strict=True)
         return [(one, other) for toggle, one, other in verdicts if toggle.word == word]
 
 

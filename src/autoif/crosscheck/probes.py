@@ -2,15 +2,14 @@
 
 A verifier comes without a specification, so most answers have no known verdict. But how verdicts must relate is known
 (metamorphic testing; Chen et al., "Metamorphic Testing: A Review of Challenges and Opportunities", 2018): a change that
-the instruction does not speak of must not change a verdict, each quoted word matters, and an answer at the very edge of
+the instruction does not speak of must not change a verdict, what it does speak of matters, and an answer at the edge of
 a bound has no clear label.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import cache
 
 from autoif.prompts import draw
@@ -54,66 +53,6 @@ CHANGES: tuple[tuple[str, tuple[Change, ...]], ...] = (
 """Case, digits, lines, emphasis, closing marks, bullets, quotes, spaces at the edge: the words by which an instruction
 speaks of each, and changes of nothing else."""
 
-MORE = (
-    "\n\nBesides, 7 ZEBRAS (and a Heron) ran on and on, over hills and through rivers, until all of them, tired as "
-    "they were by then, lay down under an old tree and slept; who would not? Nobody knows, of course!"
-)
-MARKS = ',;:.!?-"()'
-A_NUMBER = r"(?:\d+|one|once|two|twice|three|four|five|six|seven|eight|nine|ten|twelve|a dozen|a hundred)"
-
-DEMANDS: tuple[tuple[str, str, tuple[Change, ...]], ...] = (
-    ("case", r"lower ?-?case|upper ?-?case|\bcapital|\bcaps\b", (str.lower, str.upper)),
-    (
-        "place",
-        r"\bstart|\bbegin|\bend(?:s|ing)?\b|\bfinish|\bfirst\b|\blast\b|\border\b|\balphabetic|followed by",
-        (
-            lambda text: " ".join(reversed(text.split())),
-            lambda text: "\n".join(" ".join(reversed(line.split())) for line in text.splitlines()),
-            lambda text: "\n".join(reversed(text.splitlines())),
-        ),
-    ),
-    (
-        "nothing else",
-        r"(?<!and )\bonly\b|\bjust\b|\bnothing (?:else|but)|\bno other|\bsolely\b|\bexclusively\b",
-        (lambda text: text + MORE, lambda text: f"{text} {text}"),
-    ),
-    (
-        "sentences",
-        r"\bsentence",
-        (lambda text: re.sub(r"[.!?]+", "", text), lambda text: re.sub(r"((?:\S+\s+){3}\S*\w)(?=\s)", r"\1.", text)),
-    ),
-    (
-        "marks",
-        r"punctuation|\bcommas?\b|\bperiods?\b|full stop|exclamation|question mark|semicolon",
-        (lambda text: re.sub(r"[^\w\s]+", "", text), lambda text: text + MARKS, lambda text: MARKS + text),
-    ),
-    (
-        "lines",
-        r"\blines?\b|\bparagraph|\bbullet|\bstanza",
-        (
-            lambda text: " ".join(text.split()),
-            lambda text: re.sub(r"(?<=[.!?,]) +", "\n\n", text),
-            lambda text: re.sub(r"\W{3,}", " ", text),
-        ),
-    ),
-    (
-        "no more",
-        rf"\b(?:exactly|around|about|roughly|approximately) {A_NUMBER}\b",
-        (lambda text: f"{text}\n\n{text}", lambda text: text + MORE),
-    ),
-    (
-        "no fewer",
-        rf"\b(?:exactly|around|about|roughly|approximately) {A_NUMBER}\b",
-        (lambda text: text[: len(text) // 2], lambda text: text[len(text) // 2 :]),
-    ),
-)
-"""Case, place, nothing else, sentences, marks, lines (or other dividers), neither more nor fewer: the words by which an
-instruction asks for each, and changes of which one must turn some answer that follows it into one that does not."""
-
-INDIFFERENT = (
-    r"small or (?:a )?capital|capital or small|upper ?-?(?:case)? or lower|lower ?-?(?:case)? or upper|either case"
-)
-
 REPETITIONS: tuple[Change, ...] = (
     lambda text: f"{text}\n{text}",
     lambda text: " ".join(dict.fromkeys(text.split())),
@@ -136,8 +75,6 @@ NUMBER_WORDS = {word: number for number, word in enumerate(WORDS, 2)} | {
     "fifty": 50,
     "hundred": 100,
 }
-NEGATIVE = r"\bnot\b|never|without|avoid|\bno\b|n't\b|refrain|exclude"
-EITHER = r"\bor\b|either|\bany\b|one of"
 BOUND = (
     r"at least|at most|or more|or fewer|or less|no fewer|no less|no more|more than|less than|fewer than|minimum|maximum"
     r"|up to|between|longer than|shorter than"
@@ -146,8 +83,6 @@ JOINED = (2, 4, 8, 16, 32, 64)
 """How many short probes make a long one: from 15 to 600 words, about."""
 ECHOED = 40
 """Words of the instruction that are put into a probe."""
-BASES = 8
-"""Answers that quoted words are put into."""
 
 
 def spoken(pattern: str, instruction: str) -> bool:
@@ -218,40 +153,3 @@ def _written() -> tuple[str, ...]:
         for number in range(4)
     ]
     return tuple(dict.fromkeys([*short, *joined]))
-
-
-@dataclass(frozen=True, slots=True)
-class Toggle:
-    """Two texts that differ in what a word of the instruction asks for. A verifier that minds it parts some of them."""
-
-    word: str
-    passes: str
-    fails: str
-
-
-def demands(instruction: str, texts: Sequence[str]) -> list[Toggle]:
-    """Texts with and without what the instruction asks for in the common words for it."""
-    asked = re.sub(INDIFFERENT, "", QUOTED.sub("", EXAMPLES.sub("", instruction)), flags=re.IGNORECASE)
-    found = [(re.search(pattern, asked, re.IGNORECASE), name, changes) for name, pattern, changes in DEMANDS]
-    return [
-        Toggle(f'"{word.group()}" ({name})', text, change(text))
-        for word, name, changes in found
-        if word
-        for change in changes
-        for text in texts
-    ]
-
-
-def toggles(instruction: str, answers: Sequence[str]) -> list[Toggle]:
-    """Answers with and without each of the quoted words, all others held; none when one of several will do."""
-    words = quoted(instruction)
-    if not words or spoken(EITHER, instruction):
-        return []
-    bases = [answer for answer in answers if not any(word.lower() in answer.lower() for word in words)][:BASES]
-    if spoken(NEGATIVE, instruction):
-        return [Toggle(f'"{word}"', base, f"{base} {word}") for word in words for base in bases]
-    return [
-        Toggle(f'"{word}"', " ".join([base, *words]), " ".join([base, *(other for other in words if other != word)]))
-        for word in words
-        for base in bases
-    ]

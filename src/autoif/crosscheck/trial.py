@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 
 from autoif.crosscheck.decision import BOOLEAN
-from autoif.crosscheck.probes import Toggle, demands, nudged, toggles, unspoken
+from autoif.crosscheck.demands import Toggle, demands, toggles
+from autoif.crosscheck.probes import nudged, unspoken
 from autoif.sandbox import Job, Result, Sandbox
 
 
@@ -22,8 +24,9 @@ class Trial:
     mutations: Mapping[int, int] = field(default_factory=dict)
     """Of the cases those that the writer made by breaking another one: index of the broken case by their own."""
     toggled: bool = True
-    """Whether to try what the quoted words do. Labelling answers needs it no more."""
+    """Whether to try what the instruction speaks of. Labelling answers needs it no more."""
 
+    @cached_property
     def toggles(self) -> list[Toggle]:
         """What the instruction speaks of, changed: one list for all verifiers."""
         if not self.toggled:
@@ -33,7 +36,7 @@ class Trial:
 
     def jobs(self) -> list[Job]:
         """Each verifier on all texts, followed by its nudged copies on the answers."""
-        pairs = self.toggles()
+        pairs = self.toggles
         changed = [change(answer) for change in unspoken(self.instruction) for answer in self.answers]
         texts = (*self.cases, *self.answers, *changed, *(p.passes for p in pairs), *(p.fails for p in pairs))
         found = []
@@ -58,7 +61,7 @@ class Trial:
 
     def _apart(self, result: Result, copies: Sequence[Result]) -> Tried:
         row, nudged_rows = _names(result), [_names(copy) for copy in copies]
-        cases, answers, pairs = len(self.cases), len(self.answers), len(self.toggles())
+        cases, answers, pairs = len(self.cases), len(self.answers), len(self.toggles)
         end = len(row) - 2 * pairs
         blocks = [row[start : start + answers] for start in range(cases, end, answers)] if answers else [[]]
         verdicts = row[end : end + pairs], row[end + pairs :]
