@@ -134,6 +134,12 @@ WORDS = "response.split()"
             ("response.strip()[:1] in tuple('mM')", "response.strip().startswith(('m', 'M'))"),
         ),
         (
+            "Name the rivers in alphabetical order.",
+            '"alphabetical" (order)',
+            (f"len({WORDS}) >= 4", f"not len({WORDS}) < 4"),
+            (f"sorted({WORDS}) == {WORDS}", f"{WORDS} == sorted({WORDS})"),
+        ),
+        (
             'Use "temperature" as the only word.',
             '"only" (nothing else)',
             ("'temperature' in response", "response.find('temperature') >= 0"),
@@ -172,7 +178,7 @@ WORDS = "response.split()"
     ],
 )
 def test_what_the_instruction_asks_for_must_matter(sandbox, instruction, ignored, wrong, right):
-    """Each wrong check but those of sentences and commas was written twice by a 1.5B writer (docs/experiments.md)."""
+    """Most of the wrong checks were written twice by a 1.5B writer (docs/experiments.md)."""
     cases = [("to temperature", True), ("temperature", True), ("m one", True), ("a", False)]
     decision = decide(sandbox, instruction, functions(*wrong), cases=cases)
     assert decision.explanation == f"dropped: the verifiers that agree ignore {ignored}"

@@ -32,7 +32,12 @@ DEMANDS: tuple[tuple[str, str, tuple[Change, ...]], ...] = (
     ("case", r"lower ?-?case|upper ?-?case|\bcapital|\bcaps\b", (str.lower, str.upper)),
     (
         "place",
-        r"\bstart|\bbegin|\bend(?:s|ing)?\b|\bfinish|\bfirst\b|\blast\b|\border\b|\balphabetic|followed by",
+        r"\bstart|\bbegin|\bend(?:s|ing)?\b|\bfinish|\bfirst\b|\blast\b",
+        (lambda text: f"zebras zigzag.\n{text}", lambda text: f"{text}\nzebras zigzag"),
+    ),
+    (
+        "order",
+        r"\border\b|\balphabetic|followed by|\bbefore\b|\bafter\b",
         (
             lambda text: " ".join(reversed(text.split())),
             lambda text: "\n".join(" ".join(reversed(line.split())) for line in text.splitlines()),
@@ -46,7 +51,7 @@ DEMANDS: tuple[tuple[str, str, tuple[Change, ...]], ...] = (
     ),
     (
         "sentences",
-        r"\bsentence",
+        r"\bsentences?\b(?! (?:with|by)\b)",
         (lambda text: re.sub(r"[.!?]+", "", text), _dotted),
     ),
     (
@@ -74,8 +79,9 @@ DEMANDS: tuple[tuple[str, str, tuple[Change, ...]], ...] = (
         (lambda text: text[: len(text) // 2], lambda text: text[len(text) // 2 :]),
     ),
 )
-"""Case, place, nothing else, sentences, marks, lines (or other dividers), neither more nor fewer: the words by which an
-instruction asks for each, and changes of which one must turn some answer that follows it into one that does not."""
+"""Case, place, order, nothing else, sentences, marks, lines (or other dividers), neither more nor fewer: the words by
+which an instruction asks for each, and changes, one of which must turn some answer that follows it into one that does
+not."""
 
 INDIFFERENT = (
     r"small or (?:a )?capital|capital or small|upper ?-?(?:case)? or lower|lower ?-?(?:case)? or upper|either case"
@@ -99,7 +105,7 @@ class Toggle:
 def demands(instruction: str, texts: Sequence[str]) -> list[Toggle]:
     """Texts with and without what the instruction asks for in the common words for it."""
     asked = re.sub(INDIFFERENT, "", QUOTED.sub("", EXAMPLES.sub("", instruction)), flags=re.IGNORECASE)
-    found = [(re.search(pattern, asked, re.IGNORECASE), name, changes) for name, pattern, changes in DEMANDS]
+    found = [(re.search(rf"(?:{words})\w*", asked, re.IGNORECASE), name, changes) for name, words, changes in DEMANDS]
     return [
         Toggle(f'"{word.group()}" ({name})', text, change(text))
         for word, name, changes in found
