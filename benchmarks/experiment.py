@@ -13,11 +13,16 @@ import json
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from autoif.evaluation.answers import SIDES
+from autoif.evaluation.contrast import contrast
+from autoif.evaluation.jsonl import read_objects
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "experiment"
 COLUMNS = {
@@ -31,6 +36,32 @@ COLUMNS = {
     "acc_norm": ("hellaswag", "metrics", "acc_norm"),
 }
 
+SEEDS_LIKE = {
+    "change_case:capital_word_frequency": {"at_least_n_words_in_capitals"},
+    "change_case:english_capital": {"all_uppercase"},
+    "change_case:english_lowercase": {"all_lowercase"},
+    "combination:two_responses": {"parts_between_marks"},
+    "detectable_content:postscript": {"postscript"},
+    "detectable_format:json_format": {"json_object"},
+    "detectable_format:multiple_sections": {"n_headings", "n_labelled_parts"},
+    "detectable_format:number_bullet_lists": {"exactly_n_bullets"},
+    "detectable_format:number_highlighted_sections": {"at_least_n_bold"},
+    "detectable_format:title": {"title_line"},
+    "keywords:existence": {"include_word", "include_two_words", "include_phrase"},
+    "keywords:forbidden_words": {"avoid_word"},
+    "keywords:frequency": {"word_at_least_n_times", "word_exactly_once"},
+    "keywords:letter_frequency": {"letter_at_least_n_times"},
+    "length_constraints:number_paragraphs": {"at_least_n_paragraphs", "exactly_n_paragraphs", "parts_between_marks"},
+    "length_constraints:number_sentences": {"at_least_n_sentences", "at_most_n_sentences", "exactly_n_sentences"},
+    "length_constraints:number_words": {"at_least_n_words", "at_most_n_words", "between_low_and_high_words"},
+    "punctuation:no_comma": {"no_commas"},
+    "startend:end_checker": {"end_with_sentence"},
+    "startend:quotation": {"wrap_in_quotes"},
+}
+"""IFEval's types of instruction and the seeds that ask for much the same in other words; the other five have none."""
+LEAST = 5
+"""Pairs of such seeds that make a type one that was trained on."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -41,7 +72,7 @@ def main() -> None:
     arms = yaml.safe_load((CONFIGS / "arms.yaml").read_text(encoding="utf-8"))
     for name in arguments.only or arms:
         run(name, arguments.out, arms[name], arguments.set)
-    table = "\n".join(rows(arguments.out, arms))
+    table = "\n".join([*rows(arguments.out, arms), "", *rows_by_type(arguments.out, arms)])
     (arguments.out / "table.md").write_text(table + "\n", encoding="utf-8")
     print(table)
 
@@ -62,14 +93,54 @@ def rows(out: Path, names: Iterable[str]) -> Iterator[str]:
     """Before, after and the difference with its 95 % interval, in per cent and points. Every round has its line."""
     yield f"| run | pairs | {' | '.join(COLUMNS)} |"
     yield "|---" * (len(COLUMNS) + 2) + "|"
+    for folder, told in evaluated(out, names):
+        pairs = json.loads((folder / "08_train" / "stats.json").read_text(encoding="utf-8"))["pairs"]
+        cells = (cell(told, path) for path in COLUMNS.values())
+        yield f"| {folder.relative_to(out)} | {pairs:,} | {' | '.join(cells)} |"
+
+
+def rows_by_type(out: Path, names: Iterable[str]) -> Iterator[str]:
+    """IFEval's instructions, strict, of types that were trained on and of all others: prompts are drawn together."""
+    yield "| run | held-out queries | held-out instructions | IFEval, types trained on | types never trained on |"
+    yield "|---" * 5 + "|"
+    for folder, told in evaluated(out, names):
+        cells = [cell(told, ("heldout", "by_split", split)) for split in ("heldout_query", "heldout_instruction")]
+        samples = folder / "09_evaluate" / "samples" / "ifeval.jsonl"
+        if samples.exists():
+            trained = trained_types(folder)
+            answers = [sample for _, sample in read_objects(samples)]
+            cells += [of_types(answers, trained, wanted) for wanted in (True, False)]
+        yield f"| {folder.relative_to(out)} | {' | '.join(cells)} |"
+
+
+def trained_types(folder: Path) -> set[str]:
+    """IFEval's types that LEAST pairs or more are like."""
+    seeds = {
+        row["id"]: row["instruction"]["seed"] for _, row in read_objects(folder / "04_crosscheck" / "records.jsonl")
+    }
+    pairs = Counter(seeds[row["parent"]] for _, row in read_objects(folder / "07_pairs" / "records.jsonl"))
+    return {kind for kind, like in SEEDS_LIKE.items() if sum(pairs[seed] for seed in like) >= LEAST}
+
+
+def of_types(answers: Iterable[dict[str, Any]], trained: set[str], wanted: bool) -> str:
+    passed: dict[str, list[float]] = {side: [] for side in SIDES}
+    counts: list[int] = []
+    for answer in answers:
+        places = [n for n, kind in enumerate(answer["instructions"]) if (kind in trained) == wanted]
+        if places:
+            counts.append(len(places))
+            for side in SIDES:
+                passed[side].append(sum(answer[side]["strict"][place] for place in places))
+    return cell({"these": contrast(passed, 0, counts)}, ("these",)) + f", n = {sum(counts)}"
+
+
+def evaluated(out: Path, names: Iterable[str]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The rounds of these runs that have been evaluated, with their scores."""
     for name in names:
         for folder in (out / name, *sorted((out / name).glob("round_*"))):
             scores = folder / "09_evaluate" / "scores.json"
             if scores.exists():
-                told = json.loads(scores.read_text(encoding="utf-8"))
-                pairs = json.loads((folder / "08_train" / "stats.json").read_text(encoding="utf-8"))["pairs"]
-                cells = (cell(told, path) for path in COLUMNS.values())
-                yield f"| {folder.relative_to(out)} | {pairs:,} | {' | '.join(cells)} |"
+                yield folder, json.loads(scores.read_text(encoding="utf-8"))
 
 
 def cell(scores: dict[str, Any], path: tuple[str, ...]) -> str:
