@@ -97,7 +97,7 @@ class InstructionsConfig(Section):
     near_duplicate: Share = 0.85
     """A model-written instruction this similar to an earlier one (MinHash of words) is dropped; 1: only equal ones."""
     sampling: SamplingConfig = SamplingConfig(temperature=0.8, max_tokens=96)
-    """How instructions are decoded."""
+    """How instructions are decoded; max_tokens is for each of them."""
 
     @property
     def rewrite_replies(self) -> int:

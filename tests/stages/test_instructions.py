@@ -101,6 +101,14 @@ def test_paper_mode_attaches_queries_to_each_rewrite_and_brings_all_seeds():
     assert sorted(seeds) == sorted(seed.name for seed in SEEDS)
 
 
+def test_paper_mode_has_room_for_all_lines_of_a_reply_and_forgets_a_torn_one():
+    sampling = {"max_tokens": 4}
+    paper = {"mode": "paper", "rewrites": 2, "rewrites_per_reply": 2, "sampling": sampling}
+    config = parse_config({"instructions": paper}, "test")
+    [outcome] = run(["Write in uppercase.\nUse exactly 5 words."], config, [tuple(query(n) for n in range(32))])
+    assert [record.text for record in outcome.kept if record.origin == "model"] == ["Write in uppercase."]
+
+
 def test_the_same_seed_gives_the_same_records():
     config = parse_config({"seed": 7}, "test")
     queries = [(query(n),) for n in range(20)]

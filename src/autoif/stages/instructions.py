@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from string import Template
 
@@ -62,8 +63,13 @@ def _paper_requests(unit: int, queries: Queries, config: Config) -> list[Request
     wanted = config.instructions
     shots = examples(unit % wanted.orders, wanted.shots, config.seed, general=True)
     lines = "\n".join(shot.example().instruction for shot in shots)
-    prompt = fill("rewrites", examples=lines, count=wanted.rewrites_per_reply)
-    return [Request("", [user(prompt)], _sampling(config, unit, 0))]
+    messages = [
+        user(fill("rewrites", count=len(shots))),
+        assistant(lines),
+        user(fill("more_rewrites", count=wanted.rewrites_per_reply)),
+    ]
+    sampling = _sampling(config, unit, 0)
+    return [Request("", messages, replace(sampling, max_tokens=sampling.max_tokens * wanted.rewrites_per_reply))]
 
 
 def _sampling(config: Config, unit: int, sample: int) -> Sampling:
@@ -96,7 +102,7 @@ def _paper(
     each = config.instructions.queries_per_instruction
     groups = [queries[i : i + each] for i in range(0, len(queries), each)]
     kept, dropped = [], []
-    lines = [line for reply in replies if not reply.error for line in reply.text.splitlines() if line.strip()]
+    lines = [line for reply in replies if not reply.error for line in _whole_lines(reply)]
     for line, attached in zip(lines, groups, strict=False):
         text, problem = read_instruction(line)
         if problem:
@@ -107,6 +113,12 @@ def _paper(
     for place, seed in enumerate(SEEDS[unit * per_unit : (unit + 1) * per_unit]):
         kept.append(_seeded(seed, groups[place % len(groups)], config))
     return kept, dropped
+
+
+def _whole_lines(reply: Reply) -> list[str]:
+    """The lines with something in them, less the last of a reply that was cut."""
+    lines = [line for line in reply.text.splitlines() if line.strip()]
+    return lines[:-1] if reply.finish == "length" else lines
 
 
 def read_instruction(text: str) -> tuple[str, str | None]:
