@@ -23,12 +23,12 @@ class Contamination:
 
     def __init__(self, benchmarks: Mapping[str, Iterable[str]]) -> None:
         """`benchmarks`: the texts of each, by name."""
-        self._grams = {name: {gram for text in texts for gram in _grams(text)} for name, texts in benchmarks.items()}
+        self._grams = {name: {gram for text in texts for gram in grams(text, N)} for name, texts in benchmarks.items()}
 
     def __call__(self, prompt: str) -> list[str]:
         if not self._grams:
             return []
-        mine = set(_grams(prompt))
+        mine = set(grams(prompt, N))
         return [name for name, grams in self._grams.items() if not mine.isdisjoint(grams)]
 
     @classmethod
@@ -48,10 +48,11 @@ def contamination_table(stage: Stage[PreferencePair], benchmarks: Iterable[str])
     return [{"benchmark": name, "prompts": checked, "contaminated": found[name]} for name in benchmarks]
 
 
-def _grams(text: str) -> Iterator[int]:
+def grams(text: str, n: int) -> Iterator[int]:
+    """A hash of every run of `n` words, without case and punctuation."""
     words = re.findall(r"\w+", text.casefold())
-    for start in range(len(words) - N + 1):
-        yield hash(tuple(words[start : start + N]))
+    for start in range(len(words) - n + 1):
+        yield hash(tuple(words[start : start + n]))
 
 
 def _texts(path: Path) -> Iterator[str]:

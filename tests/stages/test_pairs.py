@@ -85,6 +85,32 @@ def test_answers_that_pass_but_serve_nobody_are_off_topic():
     assert [drop.reason for drop in outcome.dropped] == ["off_topic", "off_topic"]
 
 
+@pytest.mark.parametrize(
+    ("text", "echo"),
+    [
+        ('The word "people" should appear exactly once; other forms do not count.', True),
+        ("PEOPLE should appear exactly once - other things I leave out.", True),
+        ("As a rule of thumb, people are kind.", False),  # quoted, for the answer to use
+        ("How do people behave in large crowds? They follow.", False),  # the query's words
+        ("It should appear exactly once.", False),
+    ],
+)
+def test_an_answer_that_passes_by_repeating_the_instruction_is_not_chosen(text, echo):
+    query = "How do people behave in large crowds?"
+    instruction = (
+        'The word "people" should appear exactly once; other forms do not count. Say "as a rule of thumb, people", '
+        "and how do people behave in large crowds."
+    )
+    fields = {"query": query, "instruction": instruction, "prompt": f"{query}\n{instruction}", "sample": 0, "tokens": 1}
+    passed, failed = (
+        ScoredCompletion.make(
+            parent=text, completion=Completion.make(parent="v", text=text, **fields), verdicts=(), pass_rate=rate
+        )
+        for rate in (1.0, 0.0)
+    )
+    assert [drop.reason for drop in run([passed, failed]).dropped] == (["echo", "no_contrast"] if echo else [])
+
+
 def test_cases_on_which_writer_and_verifiers_agree_make_pairs_for_the_bare_instruction():
     def verified(split, *cases):
         return VerifiedInstruction.make(

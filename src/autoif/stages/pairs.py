@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import cycle, groupby, islice, product
+from typing import Any
 
 from autoif.config import Config, PairsConfig
+from autoif.contamination import grams
 from autoif.prompts import assistant, user
 from autoif.records import Completion, Drop, Outcome, PreferencePair, ScoredCompletion, VerifiedInstruction
 
@@ -14,6 +17,10 @@ Scores = Sequence[ScoredCompletion]
 Matched = list[tuple[ScoredCompletion, ScoredCompletion]]
 Contaminated = Callable[[str], Sequence[str]]
 """The benchmarks that a prompt overlaps with."""
+
+QUOTED = re.compile(r'"[^"]*"|`[^`]*`')
+ECHO = 5
+"""Words in a row that an answer hardly shares with its instruction by chance."""
 
 
 def pairs(
@@ -35,25 +42,36 @@ def _of_prompt(scores: Scores, config: Config, contaminated: Sequence[str]) -> t
     about = {"prompt": first.prompt, "parent": first.parent}
     if contaminated:
         return [], [Drop("contaminated", about | {"benchmarks": contaminated})]
-    chosen = [score for score in scores if score.pass_rate >= config.pairs.chosen_at]
+    passed = [score for score in scores if score.pass_rate >= config.pairs.chosen_at]
     rejected = [score for score in scores if score.pass_rate <= config.pairs.rejected_at]
-    off_topic = [score for score in chosen if _off_topic(score, config)]
-    dropped = [
-        Drop(
-            "off_topic", about | {"text": score.completion.text, "quality": score.quality, "why": score.quality_reason}
-        )
-        for score in off_topic
-    ]
-    chosen = [score for score in chosen if score not in off_topic]
+    dropped = [Drop(reason, about | _what(score)) for score in passed if (reason := _unfit(score, config))]
+    chosen = [score for score in passed if not _unfit(score, config)]
     if not chosen or not rejected:
         return [], [*dropped, Drop("no_contrast", about | {"pass_rates": [score.pass_rate for score in scores]})]
     return [_pair(*match) for match in match_up(chosen, rejected, config.pairs)], dropped
 
 
-def _off_topic(score: ScoredCompletion, config: Config) -> bool:
-    """A test case answers no query, so nobody rated it."""
-    rated = config.scores.quality and score.completion.query
-    return bool(rated) and (score.quality or 0) < config.pairs.min_quality
+def _unfit(score: ScoredCompletion, config: Config) -> str | None:
+    """Why an answer that passes is not chosen all the same. A test case answers no query, so nobody rated it."""
+    if config.scores.quality and score.completion.query and (score.quality or 0) < config.pairs.min_quality:
+        return "off_topic"
+    return "echo" if _echoes(score.completion) else None
+
+
+def _echoes(answer: Completion) -> bool:
+    """Whether it repeats the instruction to pass: `The word "people" should appear exactly once.` does.
+
+    Words that the instruction quotes are for the answer to use, and those of the query are its topic.
+    """
+    own = set(grams(answer.instruction, ECHO)) - set(grams(answer.query, ECHO))
+    for quoted in QUOTED.findall(answer.instruction):
+        own.difference_update(grams(quoted, ECHO))
+    return not own.isdisjoint(grams(answer.text, ECHO))
+
+
+def _what(score: ScoredCompletion) -> dict[str, Any]:
+    rated = {"quality": score.quality, "why": score.quality_reason} if score.quality is not None else {}
+    return {"text": score.completion.text, **rated}
 
 
 def scored_cases(verified: Iterable[VerifiedInstruction]) -> Iterator[list[ScoredCompletion]]:
