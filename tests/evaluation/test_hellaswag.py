@@ -38,6 +38,11 @@ def models(tiny_policy, tiny_llama):
     }
 
 
+def test_the_terminal_is_ours_alone(rows, capfd):
+    HellaSwag(TaskConfig(task="hellaswag", data=str(rows)), seed=0)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_equals_lm_eval(rows, models, tmp_path):
     from lm_eval.evaluator import evaluate
     from lm_eval.models.huggingface import HFLM

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from importlib.metadata import version
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class HellaSwag:
         self.seed = seed
         if find_spec("lm_eval") is None:
             raise MissingExtraError("lm-eval", "eval")
-        with _quiet():
+        with _quiet(), redirect_stderr(StringIO()):  # lm-eval's bar over the rows cannot be switched off
             self.task = _load_task(config.data or HUB)
             self.task.build_all_requests(limit=config.limit, rank=0, world_size=1)
         self.readings: dict[str, Readings] = {}
