@@ -14,15 +14,17 @@ import shlex
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from autoif.contamination import grams
 from autoif.evaluation.answers import SIDES
-from autoif.evaluation.contrast import contrast
+from autoif.evaluation.contrast import by_side, contrast, grouped, mean
 from autoif.evaluation.jsonl import read_objects
+from autoif.rundir import RunDirectory
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "experiment"
 COLUMNS = {
@@ -59,6 +61,7 @@ SEEDS_LIKE = {
     "startend:quotation": {"wrap_in_quotes"},
 }
 """IFEval's types of instruction and the seeds that ask for much the same in other words; the other five have none."""
+LOOPED = 4
 LEAST = 5
 """Pairs of such seeds that make a type one that was trained on."""
 
@@ -93,37 +96,53 @@ def rows(out: Path, names: Iterable[str]) -> Iterator[str]:
     """Before, after and the difference with its 95 % interval, in per cent and points. Every round has its line."""
     yield f"| run | pairs | {' | '.join(COLUMNS)} |"
     yield "|---" * (len(COLUMNS) + 2) + "|"
-    for folder, told in evaluated(out, names):
-        pairs = json.loads((folder / "08_train" / "stats.json").read_text(encoding="utf-8"))["pairs"]
+    for rounds, told in evaluated(out, names):
+        pairs = json.loads((rounds[-1].folder("train") / "stats.json").read_text(encoding="utf-8"))["pairs"]
         cells = (cell(told, path) for path in COLUMNS.values())
-        yield f"| {folder.relative_to(out)} | {pairs:,} | {' | '.join(cells)} |"
+        yield f"| {rounds[-1].path.relative_to(out)} | {pairs:,} | {' | '.join(cells)} |"
 
 
 def rows_by_type(out: Path, names: Iterable[str]) -> Iterator[str]:
-    """IFEval's instructions, strict, of types that were trained on and of all others: prompts are drawn together."""
-    yield "| run | held-out queries | held-out instructions | IFEval, types trained on | types never trained on |"
-    yield "|---" * 5 + "|"
-    for folder, told in evaluated(out, names):
+    """Held-out answers by what is new, and IFEval's instructions, strict, by whether their type was trained on."""
+    yield (
+        "| run | held-out queries | held-out instructions | finished, not looping and passing "
+        "| IFEval, types trained on | types never trained on |"
+    )
+    yield "|---" * 6 + "|"
+    for rounds, told in evaluated(out, names):
         cells = [cell(told, ("heldout", "by_split", split)) for split in ("heldout_query", "heldout_instruction")]
-        samples = folder / "09_evaluate" / "samples" / "ifeval.jsonl"
-        if samples.exists():
-            trained = trained_types(folder)
-            answers = [sample for _, sample in read_objects(samples)]
+        samples = rounds[-1].folder("evaluate") / "samples"
+        cells.append(sound(sample for _, sample in read_objects(samples / "heldout.jsonl")))
+        if (samples / "ifeval.jsonl").exists():
+            trained = trained_types(rounds)
+            answers = [sample for _, sample in read_objects(samples / "ifeval.jsonl")]
             cells += [of_types(answers, trained, wanted) for wanted in (True, False)]
-        yield f"| {folder.relative_to(out)} | {' | '.join(cells)} |"
+        yield f"| {rounds[-1].path.relative_to(out)} | {' | '.join(cells)} |"
 
 
-def trained_types(folder: Path) -> set[str]:
-    """IFEval's types that LEAST pairs or more are like."""
-    seeds = {
-        row["id"]: row["instruction"]["seed"] for _, row in read_objects(folder / "04_crosscheck" / "records.jsonl")
-    }
-    pairs = Counter(seeds[row["parent"]] for _, row in read_objects(folder / "07_pairs" / "records.jsonl"))
+def sound(samples: Iterable[dict[str, Any]]) -> str:
+    """The share of held-out answers that pass without being cut and without a loop, which a verifier may not mind."""
+    by_prompt = grouped(samples, lambda sample: str(sample["id"]))
+    shares = by_side(lambda side: [mean([is_sound(**sample[side]) for sample in own]) for own in by_prompt.values()])
+    return cell({"these": contrast(shares, 0)}, ("these",))
+
+
+def is_sound(text: str, truncated: bool, pass_rate: float) -> bool:
+    """Looping: runs of three words that come LOOPED times or more make up a quarter of the text."""
+    runs = Counter(grams(text, 3))
+    looped = sum(times for times in runs.values() if times >= LOOPED)
+    return pass_rate >= 0.5 and not truncated and (not runs or looped < 0.25 * runs.total())
+
+
+def trained_types(rounds: Sequence[RunDirectory]) -> set[str]:
+    """IFEval's types that LEAST pairs or more of these rounds are like."""
+    seeds = {one.id: one.instruction.seed for one in rounds[0].stage("crosscheck")}
+    pairs = Counter(seeds[pair.parent] for run in rounds for pair in run.stage("pairs"))
     return {kind for kind, like in SEEDS_LIKE.items() if sum(pairs[seed] for seed in like) >= LEAST}
 
 
 def of_types(answers: Iterable[dict[str, Any]], trained: set[str], wanted: bool) -> str:
-    passed: dict[str, list[float]] = {side: [] for side in SIDES}
+    passed: dict[str, list[float]] = by_side(lambda _: [])
     counts: list[int] = []
     for answer in answers:
         places = [n for n, kind in enumerate(answer["instructions"]) if (kind in trained) == wanted]
@@ -131,16 +150,17 @@ def of_types(answers: Iterable[dict[str, Any]], trained: set[str], wanted: bool)
             counts.append(len(places))
             for side in SIDES:
                 passed[side].append(sum(answer[side]["strict"][place] for place in places))
-    return cell({"these": contrast(passed, 0, counts)}, ("these",)) + f", n = {sum(counts)}"
+    return cell({"these": contrast(passed, 0, counts)}, ("these",)) + f", n = {sum(counts)}" if counts else ""
 
 
-def evaluated(out: Path, names: Iterable[str]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The rounds of these runs that have been evaluated, with their scores."""
+def evaluated(out: Path, names: Iterable[str]) -> Iterator[tuple[list[RunDirectory], dict[str, Any]]]:
+    """Each round that has been evaluated, after the rounds before it, and its scores."""
     for name in names:
-        for folder in (out / name, *sorted((out / name).glob("round_*"))):
-            scores = folder / "09_evaluate" / "scores.json"
+        rounds = RunDirectory(out / name).rounds()
+        for number, last in enumerate(rounds, 1):
+            scores = last.folder("evaluate") / "scores.json"
             if scores.exists():
-                yield folder, json.loads(scores.read_text(encoding="utf-8"))
+                yield rounds[:number], json.loads(scores.read_text(encoding="utf-8"))
 
 
 def cell(scores: dict[str, Any], path: tuple[str, ...]) -> str:

@@ -29,7 +29,7 @@ class Contamination:
         if not self._grams:
             return []
         mine = set(grams(prompt, N))
-        return [name for name, grams in self._grams.items() if not mine.isdisjoint(grams)]
+        return [name for name, theirs in self._grams.items() if not mine.isdisjoint(theirs)]
 
     @classmethod
     def of_files(cls, paths: Iterable[str]) -> Contamination:

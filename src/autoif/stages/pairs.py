@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import cycle, groupby, islice, product
-from typing import Any
 
 from autoif.config import Config, PairsConfig
 from autoif.contamination import grams
+from autoif.crosscheck.probes import quoted
 from autoif.prompts import assistant, user
 from autoif.records import Completion, Drop, Outcome, PreferencePair, ScoredCompletion, VerifiedInstruction
 
@@ -18,7 +17,6 @@ Matched = list[tuple[ScoredCompletion, ScoredCompletion]]
 Contaminated = Callable[[str], Sequence[str]]
 """The benchmarks that a prompt overlaps with."""
 
-QUOTED = re.compile(r'"[^"]*"|`[^`]*`')
 ECHO = 5
 """Words in a row that an answer hardly shares with its instruction by chance."""
 
@@ -44,8 +42,13 @@ def _of_prompt(scores: Scores, config: Config, contaminated: Sequence[str]) -> t
         return [], [Drop("contaminated", about | {"benchmarks": contaminated})]
     passed = [score for score in scores if score.pass_rate >= config.pairs.chosen_at]
     rejected = [score for score in scores if score.pass_rate <= config.pairs.rejected_at]
-    dropped = [Drop(reason, about | _what(score)) for score in passed if (reason := _unfit(score, config))]
-    chosen = [score for score in passed if not _unfit(score, config)]
+    reasons = [_unfit(score, config) for score in passed]
+    chosen = [score for score, reason in zip(passed, reasons, strict=True) if not reason]
+    dropped = [
+        Drop(reason, about | {"text": score.completion.text, "quality": score.quality, "why": score.quality_reason})
+        for score, reason in zip(passed, reasons, strict=True)
+        if reason
+    ]
     if not chosen or not rejected:
         return [], [*dropped, Drop("no_contrast", about | {"pass_rates": [score.pass_rate for score in scores]})]
     return [_pair(*match) for match in match_up(chosen, rejected, config.pairs)], dropped
@@ -64,14 +67,8 @@ def _echoes(answer: Completion) -> bool:
     Words that the instruction quotes are for the answer to use, and those of the query are its topic.
     """
     own = set(grams(answer.instruction, ECHO)) - set(grams(answer.query, ECHO))
-    for quoted in QUOTED.findall(answer.instruction):
-        own.difference_update(grams(quoted, ECHO))
+    own.difference_update(gram for words in quoted(answer.instruction) for gram in grams(words, ECHO))
     return not own.isdisjoint(grams(answer.text, ECHO))
-
-
-def _what(score: ScoredCompletion) -> dict[str, Any]:
-    rated = {"quality": score.quality, "why": score.quality_reason} if score.quality is not None else {}
-    return {"text": score.completion.text, **rated}
 
 
 def scored_cases(verified: Iterable[VerifiedInstruction]) -> Iterator[list[ScoredCompletion]]:
