@@ -83,7 +83,7 @@ class InstructionsConfig(Section):
     per_query: Count = 1
     """proactive: instructions the writer writes for each query."""
     seeds_per_query: Count = 1
-    """proactive: hand-written seed instructions attached to each query."""
+    """proactive: hand-written seed instructions attached to each query. paper: all seeds once, or none with 0."""
     shots: Positive = 6
     """Seeds shown as examples."""
     orders: Positive = 4

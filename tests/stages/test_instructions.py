@@ -101,6 +101,12 @@ def test_paper_mode_attaches_queries_to_each_rewrite_and_brings_all_seeds():
     assert sorted(seeds) == sorted(seed.name for seed in SEEDS)
 
 
+def test_paper_mode_without_seeds_is_what_the_writer_wrote_alone():
+    paper = {"mode": "paper", "rewrites": 2, "rewrites_per_reply": 2, "seeds_per_query": 0}
+    [outcome] = run(["Write in uppercase."], parse_config({"instructions": paper}, "test"), [(query(0), query(1))])
+    assert [record.text for record in outcome.kept] == ["Write in uppercase."]
+
+
 def test_paper_mode_has_room_for_all_lines_of_a_reply_and_forgets_a_torn_one():
     sampling = {"max_tokens": 4}
     paper = {"mode": "paper", "rewrites": 2, "rewrites_per_reply": 2, "sampling": sampling}

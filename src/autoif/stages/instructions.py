@@ -98,7 +98,8 @@ def _proactive(
 def _paper(
     unit: int, queries: Queries, replies: Sequence[Reply], config: Config
 ) -> tuple[list[Instruction], list[Drop]]:
-    """The first units carry the seeds too, so that the result is D_seed and D_aug together (paper section 3.2)."""
+    """The first units carry the seeds too, so that the result is D_seed and D_aug together (paper section 3.2), or
+    D_aug alone where none are wanted."""
     each = config.instructions.queries_per_instruction
     groups = [queries[i : i + each] for i in range(0, len(queries), each)]
     kept, dropped = [], []
@@ -109,8 +110,9 @@ def _paper(
             dropped.append(Drop(problem, {"text": line}))
         else:
             kept.append(Instruction.make(parent=attached[0].id, text=text, origin="model", queries=attached))
-    per_unit = -(-len(SEEDS) // config.instructions.rewrite_replies)
-    for place, seed in enumerate(SEEDS[unit * per_unit : (unit + 1) * per_unit]):
+    seeds = SEEDS if config.instructions.seeds_per_query else []
+    per_unit = -(-len(seeds) // config.instructions.rewrite_replies)
+    for place, seed in enumerate(seeds[unit * per_unit : (unit + 1) * per_unit]):
         kept.append(_seeded(seed, groups[place % len(groups)], config))
     return kept, dropped
 
