@@ -262,7 +262,7 @@ class TaskConfig(Section):
     sampling: SamplingConfig = SamplingConfig(temperature=0.0, top_p=1.0, max_tokens=1280)
     """ifeval, ifbench: how answers are decoded; greedy and at most 1,280 tokens are lm-eval's."""
     batch_size: Positive = 16
-    """hellaswag: endings read at once."""
+    """hellaswag: endings read at once, of a model whose endings cannot share the pass over their context."""
 
 
 class EvaluateConfig(Section):

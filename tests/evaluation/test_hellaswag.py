@@ -67,6 +67,21 @@ def test_equals_lm_eval(rows, models, tmp_path):
     assert all(len(sample["reference"]["loglikelihoods"]) == 4 for sample in samples)
 
 
+@pytest.mark.parametrize("room", [2048, 100], ids=["together", "cut by lm-eval"])
+def test_endings_read_together_are_as_likely_as_alone(rows, models, room):
+    from lm_eval.models.huggingface import HFLM
+
+    from autoif.evaluation.endings import Endings
+
+    model, tokenizer = models["policy"]()
+    instances = HellaSwag(TaskConfig(task="hellaswag", data=str(rows)), seed=0).task.instances
+    alone, together = (
+        [value for value, _ in kind(model, tokenizer=tokenizer, max_length=room).loglikelihood(instances)]
+        for kind in (HFLM, Endings)
+    )
+    assert together == pytest.approx(alone, abs=1e-3)
+
+
 def test_goes_on_where_it_stopped(rows, models, tmp_path, monkeypatch):
     monkeypatch.setattr("autoif.evaluation.hellaswag.ROWS_AT_ONCE", 5)
     task = TaskConfig(task="hellaswag", data=str(rows))

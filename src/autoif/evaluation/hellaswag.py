@@ -152,8 +152,11 @@ def _is_row(row: dict[str, Any], where: str) -> bool:
 def _reader(model: Any, tokenizer: Any, batch_size: int) -> Any:
     from lm_eval.models.huggingface import HFLM
 
+    from autoif.evaluation.endings import Endings
+    from autoif.training.packed import supports
+
     with _quiet():
-        return HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
+        return (Endings if supports(model) else HFLM)(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
 
 
 @contextmanager
