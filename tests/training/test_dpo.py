@@ -260,6 +260,12 @@ def test_full_bfloat16_moves_weights_that_bfloat16_would_round_back(
     assert 0 < (before[name] - after[name]).abs().max() < 1e-5
 
 
+def test_the_reference_is_read_at_the_precision_of_the_training(tiny_llama: Path, pairs: Path, tmp_path: Path) -> None:
+    train(config(tiny_llama, dtype="bfloat16", beta=1.0, max_steps=1), pairs, tmp_path / "out")
+    [first] = logged(tmp_path / "out")
+    assert (first["kl"], first["rewards/margins"]) == (0, 0)
+
+
 def test_too_long_pairs_are_counted(tiny_llama: Path, pairs: Path, tmp_path: Path) -> None:
     with pairs.open("a") as file:
         file.write(json.dumps(pair("banana" * 50)) + "\n")
