@@ -14,7 +14,7 @@ import shlex
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,34 +104,46 @@ def rows(out: Path, names: Iterable[str]) -> Iterator[str]:
 
 def rows_by_type(out: Path, names: Iterable[str]) -> Iterator[str]:
     """Held-out answers by what is new, and IFEval's instructions, strict, by whether their type was trained on."""
-    yield (
-        "| run | held-out queries | held-out instructions | finished, not looping and passing "
-        "| IFEval, types trained on | types never trained on |"
-    )
-    yield "|---" * 6 + "|"
+    columns = ["held-out queries", "held-out instructions", *MEASURES, "IFEval, types trained on", "never trained on"]
+    yield f"| run | {' | '.join(columns)} |"
+    yield "|---" * (len(columns) + 1) + "|"
     for rounds, told in evaluated(out, names):
         cells = [cell(told, ("heldout", "by_split", split)) for split in ("heldout_query", "heldout_instruction")]
         samples = rounds[-1].folder("evaluate") / "samples"
-        cells.append(sound(sample for _, sample in read_objects(samples / "heldout.jsonl")))
+        answers = [sample for _, sample in read_objects(samples / "heldout.jsonl")]
+        cells += [of_answers(answers, measure) for measure in MEASURES.values()]
         if (samples / "ifeval.jsonl").exists():
             trained = trained_types(rounds)
-            answers = [sample for _, sample in read_objects(samples / "ifeval.jsonl")]
-            cells += [of_types(answers, trained, wanted) for wanted in (True, False)]
+            checked = [sample for _, sample in read_objects(samples / "ifeval.jsonl")]
+            cells += [of_types(checked, trained, wanted) for wanted in (True, False)]
         yield f"| {rounds[-1].path.relative_to(out)} | {' | '.join(cells)} |"
 
 
-def sound(samples: Iterable[dict[str, Any]]) -> str:
-    """The share of held-out answers that pass without being cut and without a loop, which a verifier may not mind."""
-    by_prompt = grouped(samples, lambda sample: str(sample["id"]))
-    shares = by_side(lambda side: [mean([is_sound(**sample[side]) for sample in own]) for own in by_prompt.values()])
-    return cell({"these": contrast(shares, 0)}, ("these",))
+def of_answers(samples: Iterable[dict[str, Any]], measure: Callable[[dict[str, Any]], float]) -> str:
+    """The mean over held-out prompts of what is measured on each of their answers."""
+    by_prompt = grouped(samples, lambda sample: str(sample["id"])).values()
+    means = by_side(lambda side: [mean([measure(sample[side]) for sample in own]) for own in by_prompt])
+    return cell({"these": contrast(means, 0)}, ("these",))
 
 
-def is_sound(text: str, truncated: bool, pass_rate: float) -> bool:
-    """Looping: runs of three words that come LOOPED times or more make up a quarter of the text."""
-    runs = Counter(grams(text, 3))
+def is_sound(answer: dict[str, Any]) -> bool:
+    """Passing, not cut and without a loop, neither of which a verifier may mind."""
+    return answer["pass_rate"] >= 0.5 and not answer["truncated"] and not loops(answer)
+
+
+def loops(answer: dict[str, Any]) -> bool:
+    """Whether runs of three words that come LOOPED times or more make up a quarter of the text."""
+    runs = Counter(grams(answer["text"], 3))
     looped = sum(times for times in runs.values() if times >= LOOPED)
-    return pass_rate >= 0.5 and not truncated and (not runs or looped < 0.25 * runs.total())
+    return bool(runs) and looped >= 0.25 * runs.total()
+
+
+MEASURES: dict[str, Callable[[dict[str, Any]], float]] = {
+    "finished, not looping and passing": is_sound,
+    "cut": lambda answer: answer["truncated"],
+    "looping": loops,
+    "words": lambda answer: len(answer["text"].split()) / 100,  # a cell shows a hundred times that
+}
 
 
 def trained_types(rounds: Sequence[RunDirectory]) -> set[str]:
