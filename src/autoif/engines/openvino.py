@@ -17,6 +17,8 @@ from autoif.errors import EngineError, EngineUnavailableError, InputError, Missi
 from autoif.records import Usage, clean
 
 CACHE_GB = 2
+PRECISION = {"INFERENCE_PRECISION_HINT": "f32"}
+"""Not what the processor offers: where that is bfloat16, the policy that answers is not the one that learns."""
 FIRST = 4
 """Requests taken in at first. A prompt looks into the prefix cache when it is added, so those that share a prefix wait
 until one of them has filled it: the number under way then doubles."""
@@ -163,7 +165,7 @@ def _load(config: EngineConfig) -> Any:
     scheduler.cache_size = config.options.get("cache_gb", CACHE_GB)
     scheduler.max_num_seqs = config.concurrency
     try:
-        return openvino_genai.ContinuousBatchingPipeline(str(path), scheduler, "CPU")
+        return openvino_genai.ContinuousBatchingPipeline(str(path), scheduler, "CPU", PRECISION)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise EngineUnavailableError(f"{path}: OpenVINO cannot load this model ({reason}).") from None
