@@ -112,8 +112,8 @@ def rows_by_type(out: Path, names: Iterable[str]) -> Iterator[str]:
         samples = rounds[-1].folder("evaluate") / "samples"
         answers = [sample for _, sample in read_objects(samples / "heldout.jsonl")]
         cells += [of_answers(answers, measure) for measure in MEASURES.values()]
-        if (samples / "ifeval.jsonl").exists():
-            trained = trained_types(rounds)
+        trained = trained_types(rounds)
+        if trained and (samples / "ifeval.jsonl").exists():
             checked = [sample for _, sample in read_objects(samples / "ifeval.jsonl")]
             cells += [of_types(checked, trained, wanted) for wanted in (True, False)]
         yield f"| {rounds[-1].path.relative_to(out)} | {' | '.join(cells)} |"
@@ -147,7 +147,7 @@ MEASURES: dict[str, Callable[[dict[str, Any]], float]] = {
 
 
 def trained_types(rounds: Sequence[RunDirectory]) -> set[str]:
-    """IFEval's types that LEAST pairs or more of these rounds are like."""
+    """IFEval's types that LEAST pairs or more of these rounds are like. Without seeds nothing is known of kinds: none."""
     seeds = {one.id: one.instruction.seed for one in rounds[0].stage("crosscheck")}
     pairs = Counter(seeds[pair.parent] for run in rounds for pair in run.stage("pairs"))
     return {kind for kind, like in SEEDS_LIKE.items() if sum(pairs[seed] for seed in like) >= LEAST}

@@ -29,7 +29,7 @@ FIELDS: dict[str, Any] = {"activity_label": str, "ctx_a": str, "ctx_b": str, "en
 ROWS_AT_ONCE = 64  # sorted by length and batched together; what a kill can lose
 
 Readings = dict[str, list[tuple[float, bool]]]
-"""Of each row: the log-likelihood of every ending, and whether greedy decoding would write it."""
+"""Of each row: the log-likelihood of every ending, and lm-eval's flag for greedy decoding, which nothing reads."""
 
 
 class HellaSwag:

@@ -34,8 +34,8 @@ class Session:
 def packed_trainer(session: Session, groups: Dataset, reference: Any) -> PackedTrainer:
     """Steps over groups. The model `reference` is not needed afterwards; None is the policy as it is.
 
-    It is read at the precision of the training: log-probabilities in bfloat16 are higher by some tenths of a nat, the
-    more the longer a completion, and would pass for something learned.
+    It is read at the precision of the training: log-probabilities in bfloat16 differ by some tenths of a nat
+    (docs/experiments.md), which would pass for something learned.
     """
     import torch
     from transformers import TrainingArguments
