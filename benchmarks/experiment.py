@@ -147,7 +147,7 @@ MEASURES: dict[str, Callable[[dict[str, Any]], float]] = {
 
 
 def trained_types(rounds: Sequence[RunDirectory]) -> set[str]:
-    """IFEval's types that LEAST pairs or more of these rounds are like. Without seeds nothing is known of kinds: none."""
+    """IFEval's types that LEAST pairs or more of these rounds are like. Without seeds: none."""
     seeds = {one.id: one.instruction.seed for one in rounds[0].stage("crosscheck")}
     pairs = Counter(seeds[pair.parent] for run in rounds for pair in run.stage("pairs"))
     return {kind for kind, like in SEEDS_LIKE.items() if sum(pairs[seed] for seed in like) >= LEAST}
