@@ -81,11 +81,16 @@ def main() -> None:
 
 
 def run(name: str, out: Path, arm: dict[str, Any], settings: Iterable[str]) -> None:
-    line = ["autoif", "run", str(CONFIGS / "base.yaml"), "--run", str(out / name)]
-    line += ["--from", str(out / arm.get("from", "base"))] if name != "base" else []
-    line += ["--allow", arm["allow"]] if "allow" in arm else []
+    more = ["--from", str(out / arm.get("from", "base"))] if name != "base" else []
+    more += ["--allow", arm["allow"]] if "allow" in arm else []
     changes = [f"{key}={json.dumps(value)}" for key, value in arm.items() if key not in ("from", "allow")]
-    line += [part for setting in (*settings, *changes) for part in ("--set", setting)]
+    autoif("run", out / name, (*settings, *changes), more)
+
+
+def autoif(command: str, folder: Path, settings: Iterable[str], more: Iterable[str] = ()) -> None:
+    """`autoif COMMAND` on base.yaml, which ends this program when it fails."""
+    line = ["autoif", command, str(CONFIGS / "base.yaml"), "--run", str(folder), *more]
+    line += [part for setting in settings for part in ("--set", setting)]
     print(f"\n$ {shlex.join(line)}", flush=True)
     done = subprocess.run([sys.executable, "-m", "autoif.cli", *line[1:]], check=False)
     if done.returncode:

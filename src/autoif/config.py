@@ -163,6 +163,8 @@ class CompletionsConfig(Section):
     """With waves: stop once answers that most verifiers pass, or that none does, seem rarer than this; 0: never."""
     show_verifier: bool = False
     """Show the policy one kept verifier while it samples (never in the training prompt): more pass, so more pairs."""
+    show_cases: bool = False
+    """With waves: where no answer of the first passes, the next see a test case as an earlier turn (as above)."""
     sampling: SamplingConfig = SamplingConfig()
 
 

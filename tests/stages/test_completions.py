@@ -6,19 +6,27 @@ from autoif.config import CompletionsConfig
 from autoif.config_file import parse_config
 from autoif.engines.base import Reply
 from autoif.engines.scripted import ScriptedEngine
-from autoif.records import Instruction, Query, VerifiedInstruction, Verifier
+from autoif.records import Instruction, Query, TestCase, VerifiedInstruction, Verifier
 from autoif.sandbox import Sandbox
 from autoif.stages.completions import completions, length_cap, promising
 
 QUERY = Query.make(text="What is tea?", source="test")
 SOURCE = "def evaluate(response):\n    return ',' not in response\n"
+CASES = {"Walk to the lake and swim in it": True, "Walk, swim": False, "The writer is wrong, here": True}
 
 
 def verified(split="train") -> VerifiedInstruction:
     instruction = Instruction.make(parent=QUERY.id, text="Use no commas.", origin="model", queries=(QUERY,))
     verifier = Verifier.make(parent=instruction.id, source=SOURCE, origin="model")
+    cases = tuple(TestCase.make(parent="i", response=r, follows=f, origin="model") for r, f in CASES.items())
     return VerifiedInstruction.make(
-        parent="c", instruction=instruction, verifiers=(verifier,), cases=(), explanation="kept", split=split
+        parent="c",
+        instruction=instruction,
+        verifiers=(verifier,),
+        cases=cases,
+        case_verdicts=(("TRUE", "FALSE", "FALSE"),),
+        explanation="kept",
+        split=split,
     )
 
 
@@ -100,6 +108,35 @@ def test_a_shown_verifier_is_in_the_prompt_but_never_in_the_record(sandbox):
     outcome, asked = run(sandbox, ["a", "b", "c"], show_verifier=True)
     assert all(SOURCE in request.messages[0]["content"] for request in asked)
     assert all("evaluate" not in completion.model_dump_json() for completion in outcome.kept)
+
+
+def test_cases_are_shown_where_no_answer_passes(sandbox):
+    good = next(iter(CASES))
+    replies = ["a, b", "b, c", "a leaf", "c, d", "a pot", f"You {good.lower()}", "a cup", "never asked"]
+    outcome, asked = run(sandbox, replies, per_instruction=8, wave=2, show_cases=True)
+    first, later = asked[:2], asked[2:]
+    plain = {"role": "user", "content": "What is tea?\nUse no commas."}
+    example = [{"role": "user", "content": "Use no commas."}, {"role": "assistant", "content": good}]
+    assert all(request.messages == [plain] for request in first)
+    assert all(request.messages == [*example, plain] for request in later)
+    assert [drop.reason for drop in outcome.dropped] == ["copied"]
+    assert [(kept.sample, kept.text) for kept in outcome.kept] == [
+        (0, "a, b"), (1, "b, c"), (2, "a leaf"), (3, "c, d"), (4, "a pot"), (6, "a cup"), (7, "never asked")
+    ]  # fmt: skip
+    assert {kept.prompt for kept in outcome.kept} == {plain["content"]}
+
+
+@pytest.mark.parametrize(
+    ("replies", "plain", "shown"),
+    [
+        (["a, b", "a leaf", *(f"{n}, {n}" for n in range(6))], 8, 0),  # (1 + 1) / (6 + 2) pass
+        ([f"{n}, {n}" for n in range(8)], 2, 4),  # (0 + 1) / (4 + 2) of those after a shown case are below 0.2
+        ([f"leaf {n}" for n in range(8)], 4, 0),
+    ],
+)
+def test_cases_are_shown_only_as_long_as_it_helps(sandbox, replies, plain, shown):
+    _, asked = run(sandbox, replies, per_instruction=8, wave=2, show_cases=True)
+    assert [len(request.messages) for request in asked] == [1] * plain + [3] * shown
 
 
 def test_an_error_reply_is_a_drop(sandbox):

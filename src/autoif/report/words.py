@@ -30,6 +30,7 @@ MEANINGS = {
     "completions/truncated": "The answer was cut at the longest allowed length.",
     "completions/empty": "The policy gave no answer.",
     "completions/duplicate": "The same answer to the same prompt came before.",
+    "completions/copied": "The answer repeats a test case that was shown as an example.",
     "scores/unstable": "Fewer than half of the verifiers gave a verdict.",
     "pairs/no_contrast": "The completions all pass, or all fail, or lie in between: there is nothing to compare.",
     "pairs/off_topic": "The answer follows the instruction, but serves its query badly.",

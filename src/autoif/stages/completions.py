@@ -9,11 +9,10 @@ from dataclasses import replace
 from autoif.config import CompletionsConfig, Config
 from autoif.crosscheck.probes import NUMBER_WORDS
 from autoif.engines import Engine, Reply, Request, Sampling, ask
-from autoif.prompts import draw, fill, user, user_prompt
-from autoif.records import Completion, Drop, Outcome, Query, Usage, VerifiedInstruction
+from autoif.prompts import draw, user_prompt
+from autoif.records import Completion, Drop, Outcome, Usage
 from autoif.sandbox import Job, Sandbox, Verdict
-
-Prompt = tuple[VerifiedInstruction, Query]
+from autoif.stages.shown import Prompt, copies_a_case, messages
 
 UPPER_BOUND = re.compile(
     r"\b(?:at most|no more than|no longer than|fewer than|less than|under|up to|within|maximum of|exactly|fit into)"
@@ -32,22 +31,30 @@ def completions(
     """One unit is a verified instruction with one of its queries; held-out ones pass through unanswered.
 
     Answers come in waves, each verified before the next is asked for. Labels are given in stage 6; here a plain pass or
-    fail tells whether a prompt has both kinds.
+    fail tells whether a prompt has both kinds. Where the first wave has no passing answer, later ones may be shown
+    test cases: their answers are those of the policy to an easier prompt, kept for the plain one.
     """
+    wanted = config.completions
 
     def prompts(unit: int, prompt: Prompt) -> list[Request]:
         return wave(unit, prompt, 0, config) if prompt[0].split == "train" else []
 
     def more(unit: int, prompt: Prompt, replies: list[Reply]) -> list[Request]:
-        next_wave = wave(unit, prompt, len(replies), config)
-        return next_wave if next_wave and promising(_passes(prompt[0], replies, sandbox), config.completions) else []
+        start = len(replies)
+        if start >= wanted.per_instruction:
+            return []
+        passes = _passes(prompt, replies, sandbox, wanted)
+        if wanted.show_cases and not any(passes[: wanted.wave]):
+            tried = passes[wanted.wave :]
+            return wave(unit, prompt, start, config, cases=True) if not tried or promising(tried, wanted) else []
+        return wave(unit, prompt, start, config) if promising(passes, wanted) else []
 
     for unit, prompt, replies in ask(policy, units, prompts, more):
-        yield _outcome(unit, prompt, replies)
+        yield _outcome(unit, prompt, replies, wanted)
 
 
-def wave(unit: int, prompt: Prompt, start: int, config: Config) -> list[Request]:
-    """The next samples, from number `start`; none beyond `per_instruction`."""
+def wave(unit: int, prompt: Prompt, start: int, config: Config, cases: bool = False) -> list[Request]:
+    """The next samples, from number `start`, at most as many as `per_instruction` leaves; `cases` shows test cases."""
     wanted = config.completions
     end = min(start + (wanted.wave or wanted.per_instruction), wanted.per_instruction)
     sampling = Sampling(**wanted.sampling.model_dump())
@@ -56,7 +63,7 @@ def wave(unit: int, prompt: Prompt, start: int, config: Config) -> list[Request]
     return [
         Request(
             "",
-            [user(_shown(unit, prompt, sample, config))],
+            messages(unit, prompt, sample, config, cases),
             replace(sampling, seed=draw(config.seed, "completions", unit, sample)),
         )
         for sample in range(start, end)
@@ -84,55 +91,42 @@ def promising(passes: Sequence[bool | None], wanted: CompletionsConfig) -> bool:
     return (rarer + 1) / (len(passes) + 2) >= wanted.min_contrast
 
 
-def _passes(verified: VerifiedInstruction, replies: Sequence[Reply], sandbox: Sandbox) -> list[bool | None]:
-    """Whether most of the verifiers pass an answer or none does; None in between, and for a truncated or empty one."""
+def _passes(prompt: Prompt, replies: Sequence[Reply], sandbox: Sandbox, wanted: CompletionsConfig) -> list[bool | None]:
+    """Whether most of the verifiers pass an answer or none does; None in between, and for an answer with a problem."""
     texts = [reply.text for reply in replies]
     rows = [
-        result.verdicts for result in sandbox.run(Job("", verifier.source, texts) for verifier in verified.verifiers)
+        result.verdicts for result in sandbox.run(Job("", verifier.source, texts) for verifier in prompt[0].verifiers)
     ]
     passes: list[bool | None] = []
     for reply, verdicts in zip(replies, zip(*rows, strict=True), strict=True):
         rate = verdicts.count(Verdict.TRUE) / len(verdicts)
-        usable = reply.finish == "stop" and reply.text.strip()
-        passes.append(rate >= 0.5 if usable and (rate >= 0.5 or rate == 0) else None)
+        clear = (rate >= 0.5 or rate == 0) and not _problem(prompt, reply, wanted)
+        passes.append(rate >= 0.5 if clear else None)
     return passes
 
 
-def _shown(unit: int, prompt: Prompt, sample: int, config: Config) -> str:
-    """What the policy sees now; the training prompt is always the plain one."""
-    verified, query = prompt
-    plain = user_prompt(query.text, verified.instruction.text)
-    if not config.completions.show_verifier:
-        return plain
-    verifiers = verified.verifiers
-    shown = verifiers[draw(config.seed, "shown verifier", unit, sample) % len(verifiers)]
-    return fill("shown_verifier", prompt=plain, verifier=shown.source)
-
-
-def _outcome(unit: int, prompt: Prompt, replies: Sequence[Reply]) -> Outcome[Completion]:
+def _outcome(unit: int, prompt: Prompt, replies: Sequence[Reply], wanted: CompletionsConfig) -> Outcome[Completion]:
     kept: list[Completion] = []
     dropped: list[Drop] = []
     seen: set[str] = set()
     verified, query = prompt
     for sample, reply in enumerate(replies):
-        problem = _problem(reply, seen)
+        problem = _problem(prompt, reply, wanted) or ("duplicate" if reply.text in seen else None)
         if problem:
             what = {"text": reply.text, "query": query.text, "parent": verified.id, "error": reply.error}
             dropped.append(Drop(problem, what))
         else:
+            seen.add(reply.text)
             kept.append(_completion(prompt, sample, reply))
     return Outcome(unit, tuple(kept), tuple(dropped), sum((reply.spent for reply in replies), Usage()))
 
 
-def _problem(reply: Reply, seen: set[str]) -> str | None:
+def _problem(prompt: Prompt, reply: Reply, wanted: CompletionsConfig) -> str | None:
     if reply.finish == "length":
         return "truncated"
     if reply.finish == "error" or not reply.text.strip():
         return "empty"
-    if reply.text in seen:
-        return "duplicate"
-    seen.add(reply.text)
-    return None
+    return "copied" if wanted.show_cases and copies_a_case(reply.text, prompt) else None
 
 
 def _completion(prompt: Prompt, sample: int, reply: Reply) -> Completion:

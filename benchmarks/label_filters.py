@@ -1,0 +1,111 @@
+"""Does label truth pay? The same candidates through our checks and through Llama3-AutoIF's filter, to the end.
+
+    python benchmarks/label_filters.py --data FOLDER [--out runs/label_filters] [--queries 24] [--set A.B=C ...]
+
+FOLDER holds label_truth.jsonl: instructions whose true checker is known, with what a weak writer made of them. Each
+of IFEval's meets QUERIES queries; then every filter has a run of configs/experiment/base.yaml, from the cross-check on.
+The table says how many chosen and rejected answers are wrong by the true checker, and what IFEval says afterwards. The
+instructions are in the words of IFEval's checkers, so its figures compare the filters and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import experiment
+
+from autoif.evaluation.ifeval import ifeval_scorer
+from autoif.evaluation.scorer import Prompt, score
+from autoif.records import Candidates, Instruction, Outcome, Query, Record, TestCase, Verifier
+from autoif.rundir import RunDirectory
+from autoif.stages.written import read_cases
+from autoif.store import open_journal
+
+LLAMA3_AUTOIF = {
+    "crosscheck.method": "votes",
+    "crosscheck.min_verifiers": 1,
+    "crosscheck.min_cases": 1,
+    "crosscheck.both_polarities": False,
+    "crosscheck.case_threshold": 0.01,  # one function that agrees
+    "crosscheck.function_threshold": 0.8,
+}
+"""The published repository's filter, as in configs/self-play.yaml."""
+ALIKE = {"from": "candidates", "allow": "crosscheck", "crosscheck.heldout_queries": 0.0}
+ARMS: dict[str, dict[str, Any]] = {"ours": ALIKE, "llama3-autoif": ALIKE | LLAMA3_AUTOIF}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with label_truth.jsonl")
+    parser.add_argument("--out", type=Path, default=Path("runs/label_filters"))
+    parser.add_argument("--queries", type=int, default=24, help="queries that each instruction meets")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="as in `autoif run`, for all runs")
+    arguments = parser.parse_args()
+    lines = (arguments.data / "label_truth.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in map(json.loads, lines) if row["kind"] == "ifeval"]
+    candidates = RunDirectory(arguments.out / "candidates")
+    experiment.autoif("queries", candidates.path, arguments.set)
+    write_candidates(rows, candidates, arguments.queries)
+    for name, arm in ARMS.items():
+        experiment.run(name, arguments.out, arm, arguments.set)
+    wrong = [wrong_labels(rows, RunDirectory(arguments.out / name)) for name in ARMS]
+    print("\n".join([*wrong, *experiment.rows(arguments.out, ARMS)]))
+
+
+def write_candidates(rows: list[dict[str, Any]], run: RunDirectory, each: int) -> None:
+    """Stages 2 and 3 as if a writer had just written them. Queries are dealt out in order, again and again."""
+    queries = cycle(run.stage("queries"))
+    made = [of_row(row, tuple(islice(queries, each))) for row in rows]
+    seal(run, "instructions", [one.instruction for one in made])
+    seal(run, "verifiers", made)
+
+
+def of_row(row: dict[str, Any], queries: tuple[Query, ...]) -> Candidates:
+    instruction = Instruction.make(parent=queries[0].id, text=row["instruction"], origin="model", queries=queries)
+    cases = dict.fromkeys(case for reply in row["test_case_replies"] for case in read_cases(reply)[0])
+    return Candidates.make(
+        parent=instruction.id,
+        instruction=instruction,
+        verifiers=[Verifier.make(parent=instruction.id, source=s, origin="model") for s in row["verifiers"]],
+        cases=[TestCase.make(parent=instruction.id, response=r, follows=f, origin="model") for r, f in cases],
+    )
+
+
+def seal(run: RunDirectory, stage: str, records: Iterable[Record]) -> None:
+    journal = open_journal(run.stage(stage))
+    if journal:
+        for unit, record in enumerate(records):
+            if unit not in journal:
+                journal.append(Outcome(unit, (record,)))
+        journal.seal()
+
+
+def wrong_labels(rows: list[dict[str, Any]], run: RunDirectory) -> str:
+    """How many answers have a label, and how many of these labels the true checker contradicts."""
+    checkers = {row["instruction"]: row["checker"] for row in rows}
+    scorer = ifeval_scorer()
+    kept = sum(1 for _ in run.stage("crosscheck"))
+    counts: Counter[tuple[bool, bool]] = Counter()
+    for scored in run.stage("scores"):
+        if scored.pass_rate >= 0.5 or scored.pass_rate == 0:
+            checker = checkers[scored.completion.instruction]
+            prompt = Prompt(scored.completion.prompt, 0, (checker["id"],), (checker["kwargs"],))
+            ((strict, _),) = score(scorer, prompt, scored.completion.text).verdicts
+            counts[scored.pass_rate >= 0.5, strict] += 1
+    return f"{run.path.name}: {kept} instructions kept; " + ", ".join(told(counts))
+
+
+def told(counts: Counter[tuple[bool, bool]]) -> Iterator[str]:
+    for chosen, name in ((True, "chosen"), (False, "rejected")):
+        wrong, all_ = counts[chosen, not chosen], counts[chosen, True] + counts[chosen, False]
+        yield f"{wrong} of {all_} {name} wrong ({wrong / max(all_, 1):.1%})"
+
+
+if __name__ == "__main__":
+    main()
