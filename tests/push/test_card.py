@@ -54,6 +54,21 @@ def test_confidence_is_counted_where_it_lies(run):
         assert f"| {band} | {count} |" in data
 
 
+def test_a_run_on_seeds_alone_names_no_writer(run):
+    assert "| Writer |" in cards(run)[0]
+    path = run / "04_crosscheck" / "records.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if json.loads(line)["instruction"]["origin"] == "seed"))
+    data = cards(run)[0]
+    for text, told in (
+        ("| Seeds, ", True),
+        ("hand-written seeds; the", True),
+        ("| Writer |", False),
+        ("model wrote", False),
+    ):
+        assert (text in data) is told
+
+
 def test_a_contamination_table_is_shown(run):
     table = [{"benchmark": "/home/me/ifeval.jsonl", "prompts": 1234, "contaminated": 7}]
     (run / "07_pairs" / "contamination.json").write_text(json.dumps({"benchmarks": table}))

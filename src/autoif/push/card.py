@@ -53,6 +53,11 @@ class Contents:
     def splits(self) -> list[str]:
         return list(dict.fromkeys(split for split, _ in self.verified))
 
+    @property
+    def origins(self) -> set[str]:
+        """Who wrote the instructions: `seed`, `model` or both."""
+        return {origin for _, origin in self.verified}
+
 
 def band(confidence: float) -> str:
     """The row of the card's table in which a confidence is counted."""
@@ -61,7 +66,7 @@ def band(confidence: float) -> str:
 
 def dataset_card(run: RunDirectory, config: Config, contents: Contents, repo: str, mark: str) -> str:
     """README.md of the data set `repo`; `mark` tells this run from others."""
-    parts = _parts(config)
+    parts = _parts(config, contents.origins)
     return _template().render(
         head=Safe(yaml.safe_dump(_head(config, contents, parts, repo, mark), sort_keys=False)),
         repo=Safe(repo),
@@ -107,15 +112,17 @@ def _files(folder: str, split: str) -> dict[str, str]:
     return {"split": split, "path": f"{folder}/{split}-*.parquet"}
 
 
-def _parts(config: Config) -> list[tuple[str, str, str]]:
+def _parts(config: Config, origins: set[str]) -> list[tuple[str, str, str]]:
     """(what, its name, its licence) of everything that the data is made from."""
     source = config.queries.source
     parts = [
         ("Queries", "built in", OWN_LICENCE) if source == "builtin" else ("Queries", public_name(source), "unknown")
     ]
-    parts += [("Seeds, with their verifiers and test cases", "built in", OWN_LICENCE)]
-    roles = (("Writer", config.writer.model), ("Policy", config.policy.model))
-    return parts + [(role, public_name(model), _licence(model) or "unknown") for role, model in roles]
+    if "seed" in origins:
+        parts.append(("Seeds, with their verifiers and test cases", "built in", OWN_LICENCE))
+    models = [("Writer", config.writer.model)] if "model" in origins else []
+    models.append(("Policy", config.policy.model))
+    return parts + [(role, public_name(model), _licence(model) or "unknown") for role, model in models]
 
 
 def _licence(model: str) -> str | None:
