@@ -179,10 +179,10 @@ class PairsConfig(Section):
     """A completion is chosen when at least this share of the verifiers return True."""
     rejected_at: Share = 0.0
     """A completion is rejected when at most this share of the verifiers return True."""
-    pairing: Literal["cycle", "max_reuse", "product", "best_worst"] = "cycle"
-    """cycle: the shorter list repeats. max_reuse: no completion more than `max_reuse` times. product: all with all."""
+    pairing: Literal["cycle", "max_reuse", "closest", "product", "best_worst"] = "cycle"
+    """cycle: the shorter list repeats. max_reuse: the same with a limit. closest: those nearest in length."""
     max_reuse: Positive = 2
-    """How often max_reuse may use one completion."""
+    """How often max_reuse and closest may use one completion."""
     test_cases: bool = False
     """Pairs of test cases too, with the bare instruction as their prompt (the paper's instruction-level pairs)."""
     min_quality: Annotated[int, Field(ge=1, le=10)] = 8

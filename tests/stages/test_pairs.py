@@ -52,10 +52,17 @@ def test_cycle_repeats_whichever_list_is_shorter():
     assert texts(run(BAD[:1] + GOOD)) == [("g1", "b1"), ("g2", "b1")]
 
 
-@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 4))
-def test_max_reuse_is_a_limit(chosen, rejected, uses):
+def test_closest_goes_by_length():
+    good = [scored("g" * length, 1.0) for length in (9, 30, 2)]
+    bad = [scored("b" * length, 0.0) for length in (200, 28, 8, 29)]
+    found = texts(run(good + bad, pairs={"pairing": "closest", "max_reuse": 1}))
+    assert [(len(chosen), len(rejected)) for chosen, rejected in found] == [(9, 8), (30, 29), (2, 28)]
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 4), st.sampled_from(["max_reuse", "closest"]))
+def test_max_reuse_is_a_limit(chosen, rejected, uses, pairing):
     scores = [scored(f"g{n}", 1.0) for n in range(chosen)] + [scored(f"b{n}", 0.0) for n in range(rejected)]
-    found = texts(run(scores, pairs={"pairing": "max_reuse", "max_reuse": uses}))
+    found = texts(run(scores, pairs={"pairing": pairing, "max_reuse": uses}))
     assert max(Counter(text for pair in found for text in pair).values()) <= uses
     assert len(set(found)) == len(found) >= min(chosen, rejected)
 

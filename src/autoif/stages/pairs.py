@@ -104,13 +104,16 @@ def match_up(chosen: Scores, rejected: Scores, config: PairsConfig) -> Matched:
     """Which chosen completion meets which rejected one. Both lists are non-empty and in sample order.
 
     cycle: the shorter list repeats until the longer is used up (the paper and Llama3-AutoIF). max_reuse: the same,
-    but no completion is used more than `max_reuse` times. product: all with all. best_worst: the pair that is
-    furthest apart.
+    but no completion is used more than `max_reuse` times. closest: within the same limit, those that are nearest in
+    length, so that length says little of what is better. product: all with all. best_worst: the pair that is furthest
+    apart.
     """
     if config.pairing == "product":
         return list(product(chosen, rejected))
     if config.pairing == "best_worst":
         return [(max(chosen, key=_rate), min(rejected, key=_rate))]
+    if config.pairing == "closest":
+        return _at_most(config.max_reuse, sorted(product(chosen, rejected), key=_gap))
     longest = max(len(chosen), len(rejected))
     matched = list(islice(zip(cycle(chosen), cycle(rejected), strict=False), longest))
     return matched if config.pairing == "cycle" else _at_most(config.max_reuse, matched)
@@ -118,6 +121,11 @@ def match_up(chosen: Scores, rejected: Scores, config: PairsConfig) -> Matched:
 
 def _rate(score: ScoredCompletion) -> float:
     return score.pass_rate
+
+
+def _gap(match: tuple[ScoredCompletion, ScoredCompletion]) -> int:
+    """How far their lengths are apart, in characters."""
+    return abs(len(match[0].completion.text) - len(match[1].completion.text))
 
 
 def _at_most(uses: int, matched: Matched) -> Matched:
