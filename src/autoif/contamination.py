@@ -50,9 +50,13 @@ def contamination_table(stage: Stage[PreferencePair], benchmarks: Iterable[str])
 
 def grams(text: str, n: int) -> Iterator[int]:
     """A hash of every run of `n` words, without case and punctuation."""
-    words = re.findall(r"\w+", text.casefold())
-    for start in range(len(words) - n + 1):
-        yield hash(tuple(words[start : start + n]))
+    found = words(text)
+    for start in range(len(found) - n + 1):
+        yield hash(tuple(found[start : start + n]))
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
 
 
 def _texts(path: Path) -> Iterator[str]:

@@ -99,7 +99,9 @@ def test_answers_that_pass_but_serve_nobody_are_off_topic():
         ("PEOPLE should appear exactly once - other things I leave out.", True),
         ("As a rule of thumb, people are kind.", False),  # quoted, for the answer to use
         ("How do people behave in large crowds? They follow.", False),  # the query's words
-        ("It should appear exactly once.", False),
+        ("It should appear exactly once.", True),  # every word but one
+        ("The word is exactly what people follow in crowds, large ones too.", False),
+        ("...", False),
     ],
 )
 def test_an_answer_that_passes_by_repeating_the_instruction_is_not_chosen(text, echo):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import cycle, groupby, islice, product
 
 from autoif.config import Config, PairsConfig
-from autoif.contamination import grams
+from autoif.contamination import grams, words
 from autoif.crosscheck.probes import quoted
 from autoif.prompts import assistant, user
 from autoif.records import Completion, Drop, Outcome, PreferencePair, ScoredCompletion, VerifiedInstruction
@@ -19,6 +19,8 @@ Contaminated = Callable[[str], Sequence[str]]
 
 ECHO = 5
 """Words in a row that an answer hardly shares with its instruction by chance."""
+OWN = 0.5
+"""Share of its words that an answer to the query hardly takes from its instruction alone (docs/experiments.md)."""
 
 
 def pairs(
@@ -62,13 +64,21 @@ def _unfit(score: ScoredCompletion, config: Config) -> str | None:
 
 
 def _echoes(answer: Completion) -> bool:
-    """Whether it repeats the instruction to pass: `The word "people" should appear exactly once.` does.
+    """Whether it repeats the instruction to pass, or speaks of it: `The word "people" should appear exactly once.`
 
-    Words that the instruction quotes are for the answer to use, and those of the query are its topic.
+    Words that the instruction quotes are for the answer to use, but not alone, and those of the query are its topic.
     """
+    phrases = quoted(answer.instruction)
     own = set(grams(answer.instruction, ECHO)) - set(grams(answer.query, ECHO))
-    own.difference_update(gram for words in quoted(answer.instruction) for gram in grams(words, ECHO))
-    return not own.isdisjoint(grams(answer.text, ECHO))
+    own.difference_update(gram for phrase in phrases for gram in grams(phrase, ECHO))
+    if not own.isdisjoint(grams(answer.text, ECHO)):
+        return True
+    if not answer.query or not words(answer.text):
+        return False  # a test case has nothing else to speak of
+    to_use = {word for phrase in phrases for word in words(phrase)}
+    written = [word for word in words(answer.text) if word not in to_use]
+    taken = set(words(answer.instruction)) - set(words(answer.query))
+    return sum(word in taken for word in written) >= OWN * len(written)
 
 
 def scored_cases(verified: Iterable[VerifiedInstruction]) -> Iterator[list[ScoredCompletion]]:
