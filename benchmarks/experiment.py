@@ -20,10 +20,10 @@ from typing import Any
 
 import yaml
 
-from autoif.contamination import grams
 from autoif.evaluation.answers import SIDES
 from autoif.evaluation.contrast import by_side, contrast, grouped, mean
 from autoif.evaluation.jsonl import read_objects
+from autoif.loops import loops
 from autoif.rundir import RunDirectory
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "experiment"
@@ -61,7 +61,6 @@ SEEDS_LIKE = {
     "startend:quotation": {"wrap_in_quotes"},
 }
 """IFEval's types of instruction and the seeds that ask for much the same in other words; the other five have none."""
-LOOPED = 4
 LEAST = 5
 """Pairs of such seeds that make a type one that was trained on."""
 
@@ -133,20 +132,13 @@ def of_answers(samples: Iterable[dict[str, Any]], measure: Callable[[dict[str, A
 
 def is_sound(answer: dict[str, Any]) -> bool:
     """Passing, not cut and without a loop, neither of which a verifier may mind."""
-    return answer["pass_rate"] >= 0.5 and not answer["truncated"] and not loops(answer)
-
-
-def loops(answer: dict[str, Any]) -> bool:
-    """Whether runs of three words that come LOOPED times or more make up a quarter of the text."""
-    runs = Counter(grams(answer["text"], 3))
-    looped = sum(times for times in runs.values() if times >= LOOPED)
-    return bool(runs) and looped >= 0.25 * runs.total()
+    return answer["pass_rate"] >= 0.5 and not answer["truncated"] and not loops(answer["text"])
 
 
 MEASURES: dict[str, Callable[[dict[str, Any]], float]] = {
     "finished, not looping and passing": is_sound,
     "cut": lambda answer: answer["truncated"],
-    "looping": loops,
+    "looping": lambda answer: loops(answer["text"]),
     "words": lambda answer: len(answer["text"].split()) / 100,  # a cell shows a hundred times that
 }
 

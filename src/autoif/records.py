@@ -110,6 +110,8 @@ class Completion(Record):
     text: str
     sample: int
     tokens: int
+    cut: bool = False
+    """Cut at the longest reply while it looped, which no verifier need mind. Other answers that are cut are dropped."""
 
 
 class ScoredCompletion(Record):
@@ -118,6 +120,7 @@ class ScoredCompletion(Record):
     completion: Completion
     verdicts: tuple[str, ...]
     pass_rate: float
+    """Share of the verifiers that say True; 0 for an answer that was cut."""
     confidence: float = 1.0
     """That of the instruction, times the share of the verifiers that say what most say."""
     quality: int | None = None
@@ -137,6 +140,8 @@ class PreferencePair(Record):
     rejected_score: float
     confidence: float = 1.0
     """How likely the chosen one follows the instruction and the rejected one does not: the lesser of the two."""
+    rejected_cut: bool = False
+    """The rejected one has no end of turn: it was cut while it looped."""
 
 
 @dataclass(frozen=True, slots=True)

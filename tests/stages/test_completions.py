@@ -98,6 +98,14 @@ def test_duplicates_empty_and_truncated_answers_are_dropped(sandbox):
     assert {drop.reason for drop in outcome.dropped} == {"truncated"}
 
 
+def test_an_answer_that_is_cut_in_a_loop_is_a_failing_one(sandbox):
+    loop, cut = "You see a cat. " * 20, " ".join(map(str, range(60)))
+    outcome, asked = run(sandbox, [loop, "a leaf", cut, "b"], per_instruction=4, wave=2, sampling={"max_tokens": 20})
+    assert len(asked) == 4  # one passes and one fails, so there is a second wave
+    assert [(kept.sample, kept.cut) for kept in outcome.kept] == [(0, True), (1, False), (3, False)]
+    assert [drop.reason for drop in outcome.dropped] == ["truncated"]
+
+
 def test_held_out_instructions_are_not_answered(sandbox):
     for split in ("heldout_query", "heldout_instruction"):
         outcome, asked = run(sandbox, ["a"], split)

@@ -13,9 +13,9 @@ from autoif.records import Completion, Instruction, ScoredCompletion, TestCase, 
 from autoif.stages.pairs import pairs, scored_cases
 
 
-def scored(text: str, rate: float, quality: int | None = None, query: str = "q") -> ScoredCompletion:
+def scored(text: str, rate: float, quality: int | None = None, query: str = "q", cut: bool = False) -> ScoredCompletion:
     completion = Completion.make(
-        parent="v", query=query, instruction="i", prompt=f"{query}\ni", text=text, sample=0, tokens=1
+        parent="v", query=query, instruction="i", prompt=f"{query}\ni", text=text, sample=0, tokens=1, cut=cut
     )
     return ScoredCompletion.make(
         parent=completion.id, completion=completion, verdicts=("TRUE",), pass_rate=rate, quality=quality
@@ -57,6 +57,17 @@ def test_closest_goes_by_length():
     bad = [scored("b" * length, 0.0) for length in (200, 28, 8, 29)]
     found = texts(run(good + bad, pairs={"pairing": "closest", "max_reuse": 1}))
     assert [(len(chosen), len(rejected)) for chosen, rejected in found] == [(9, 8), (30, 29), (2, 28)]
+
+
+def test_closest_matches_answers_that_were_cut_apart():
+    cut = scored("b" * 3, 0.0, cut=True)
+    found = run([scored("gg", 1.0), cut, scored("b" * 99, 0.0)], pairs={"pairing": "closest", "max_reuse": 1}).kept
+    assert [(len(pair.rejected[0]["content"]), pair.rejected_cut) for pair in found] == [(99, False), (3, True)]
+
+
+def test_an_answer_that_loops_is_not_chosen():
+    outcome = run([scored("You see a cat. " * 9, 1.0), *BAD])
+    assert [drop.reason for drop in outcome.dropped] == ["loop", "no_contrast"]
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 4), st.sampled_from(["max_reuse", "closest"]))

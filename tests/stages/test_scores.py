@@ -54,6 +54,12 @@ def test_pass_rates_are_shares_of_true(sandbox):
     assert outcome.kept[2].verdicts == ("TRUE", "FALSE")
 
 
+def test_an_answer_that_was_cut_fails_whatever_the_verifiers_say(sandbox):
+    verified, (answer,) = unit([NO_COMMA], ["a"])
+    outcome = run(sandbox, (verified, (Completion.make(**{**answer.model_dump(exclude={"id"}), "cut": True}),)))
+    assert [(score.pass_rate, score.verdicts) for score in outcome.kept] == [(0.0, ("TRUE",))]
+
+
 def test_a_completion_that_no_verifier_can_judge_is_unstable(sandbox):
     outcome = run(sandbox, unit([HANGS_ON_B], ["a", "b"]))
     assert [score.completion.text for score in outcome.kept] == ["a"]

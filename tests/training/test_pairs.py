@@ -52,6 +52,14 @@ def test_completions_end_with_one_end_of_turn(template: Any) -> None:
         assert template.decode(body) == text
 
 
+def test_a_rejected_completion_that_was_cut_has_no_end(template: Any) -> None:
+    whole = encoded(template)
+    cut = encode_pair(
+        template, Pair.model_validate(pair() | {"rejected_cut": True}), frozenset(chat.stop_ids(template))
+    )
+    assert cut == whole | {"rejected_ids": whole["rejected_ids"][:-1]}
+
+
 def test_one_bos_and_the_pinned_date(tokenizer: Any) -> None:
     row = encoded(tokenizer)
     ids = row["prompt_ids"] + row["chosen_ids"]

@@ -24,6 +24,7 @@ PAIRS = pa.schema(
         "instruction_id": TEXT,
         "chosen_id": TEXT,
         "rejected_id": TEXT,
+        "rejected_cut": pa.bool_(),
     }
 )
 """TRL's conversational preference format, with scores and lineage."""

@@ -34,7 +34,8 @@ MEANINGS = {
     "scores/unstable": "Fewer than half of the verifiers gave a verdict.",
     "pairs/no_contrast": "The completions all pass, or all fail, or lie in between: there is nothing to compare.",
     "pairs/off_topic": "The answer follows the instruction, but serves its query badly.",
-    "pairs/echo": "The answer passes by repeating the instruction.",
+    "pairs/echo": "The answer passes by repeating the instruction, or speaks of it instead of answering.",
+    "pairs/loop": "The answer passes, but says the same again and again.",
     "pairs/contaminated": "The prompt shares 13 words in a row with a benchmark.",
 }
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from autoif.config import CompletionsConfig, Config
 from autoif.crosscheck.probes import NUMBER_WORDS
 from autoif.engines import Engine, Reply, Request, Sampling, ask
+from autoif.loops import loops
 from autoif.prompts import draw, user_prompt
 from autoif.records import Completion, Drop, Outcome, Usage
 from autoif.sandbox import Job, Sandbox, Verdict
@@ -100,8 +101,9 @@ def _passes(prompt: Prompt, replies: Sequence[Reply], sandbox: Sandbox, wanted: 
     passes: list[bool | None] = []
     for reply, verdicts in zip(replies, zip(*rows, strict=True), strict=True):
         rate = verdicts.count(Verdict.TRUE) / len(verdicts)
-        clear = (rate >= 0.5 or rate == 0) and not _problem(prompt, reply, wanted)
-        passes.append(rate >= 0.5 if clear else None)
+        cut = reply.finish == "length"
+        clear = (cut or rate >= 0.5 or rate == 0) and not _problem(prompt, reply, wanted)
+        passes.append(rate >= 0.5 and not cut if clear else None)
     return passes
 
 
@@ -122,7 +124,7 @@ def _outcome(unit: int, prompt: Prompt, replies: Sequence[Reply], wanted: Comple
 
 
 def _problem(prompt: Prompt, reply: Reply, wanted: CompletionsConfig) -> str | None:
-    if reply.finish == "length":
+    if reply.finish == "length" and not loops(reply.text):
         return "truncated"
     if reply.finish == "error" or not reply.text.strip():
         return "empty"
@@ -140,4 +142,5 @@ def _completion(prompt: Prompt, sample: int, reply: Reply) -> Completion:
         text=reply.text,
         sample=sample,
         tokens=reply.usage.completion_tokens,
+        cut=reply.finish == "length",
     )

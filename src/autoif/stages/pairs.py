@@ -9,6 +9,7 @@ from itertools import cycle, groupby, islice, product
 from autoif.config import Config, PairsConfig
 from autoif.contamination import grams, words
 from autoif.crosscheck.probes import quoted
+from autoif.loops import loops
 from autoif.prompts import assistant, user
 from autoif.records import Completion, Drop, Outcome, PreferencePair, ScoredCompletion, VerifiedInstruction
 
@@ -60,6 +61,8 @@ def _unfit(score: ScoredCompletion, config: Config) -> str | None:
     """Why an answer that passes is not chosen all the same. A test case answers no query, so nobody rated it."""
     if config.scores.quality and score.completion.query and (score.quality or 0) < config.pairs.min_quality:
         return "off_topic"
+    if loops(score.completion.text):
+        return "loop"
     return "echo" if _echoes(score.completion) else None
 
 
@@ -115,15 +118,18 @@ def match_up(chosen: Scores, rejected: Scores, config: PairsConfig) -> Matched:
 
     cycle: the shorter list repeats until the longer is used up (the paper and Llama3-AutoIF). max_reuse: the same,
     but no completion is used more than `max_reuse` times. closest: within the same limit, those that are nearest in
-    length, so that length says little of what is better. product: all with all. best_worst: the pair that is furthest
-    apart.
+    length, so that length says little of what is better; rejected ones that were cut are matched apart. product: all
+    with all. best_worst: the pair that is furthest apart.
     """
     if config.pairing == "product":
         return list(product(chosen, rejected))
     if config.pairing == "best_worst":
         return [(max(chosen, key=_rate), min(rejected, key=_rate))]
     if config.pairing == "closest":
-        return _at_most(config.max_reuse, sorted(product(chosen, rejected), key=_gap))
+        apart = ([score for score in rejected if score.completion.cut is cut] for cut in (False, True))
+        return [
+            match for kind in apart for match in _at_most(config.max_reuse, sorted(product(chosen, kind), key=_gap))
+        ]
     longest = max(len(chosen), len(rejected))
     matched = list(islice(zip(cycle(chosen), cycle(rejected), strict=False), longest))
     return matched if config.pairing == "cycle" else _at_most(config.max_reuse, matched)
@@ -159,4 +165,5 @@ def _pair(chosen: ScoredCompletion, rejected: ScoredCompletion) -> PreferencePai
         chosen_score=chosen.pass_rate,
         rejected_score=rejected.pass_rate,
         confidence=min(chosen.confidence, rejected.confidence),
+        rejected_cut=rejected.completion.cut,
     )

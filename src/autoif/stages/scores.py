@@ -65,8 +65,8 @@ def _score(item: Answered, columns: Sequence[tuple[str, ...]], sure: Sequence[bo
     """An answer whose verdict hangs on what the instruction does not speak of has no label: it is `unstable`."""
     kept, dropped = [], []
     for completion, verdicts, certain in zip(item[1], columns, sure, strict=True):
-        rate = pass_rate(verdicts)
-        if rate is None or not certain:
+        rate = 0.0 if completion.cut else pass_rate(verdicts)
+        if rate is None or not (certain or completion.cut):
             what = {"text": completion.text, "verdicts": verdicts, "parent": completion.id}
             dropped.append(Drop("unstable", what))
             continue

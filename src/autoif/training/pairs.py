@@ -32,6 +32,7 @@ class Pair(BaseModel):
     prompt: list[Turn] = Field(min_length=1)
     chosen: list[Turn] = Field(min_length=1, max_length=1)
     rejected: list[Turn] = Field(min_length=1, max_length=1)
+    rejected_cut: bool = False
 
 
 def read_pairs(path: Path) -> Iterator[Pair]:
@@ -60,15 +61,16 @@ def encode_pair(tokenizer: Any, pair: Pair, stops: frozenset[int]) -> Row:
     """`prompt_ids`, `chosen_ids`, `rejected_ids` of one pair.
 
     The prompt has the ids that an engine sends to the model, and each completion those the model would answer with: its
-    text and one end of turn, whatever the template prints after it.
+    text and one end of turn, whatever the template prints after it; none where the rejected one was cut.
     """
     prompt = _messages(pair.prompt)
     head, chosen = chat.render_exchange(tokenizer, prompt, _messages(pair.chosen))
     _, rejected = chat.render_exchange(tokenizer, prompt, _messages(pair.rejected))
+    rejected_ids = _until_end(tokenizer, rejected, stops)
     return {
         "prompt_ids": chat.encode(tokenizer, head),
         "chosen_ids": _until_end(tokenizer, chosen, stops),
-        "rejected_ids": _until_end(tokenizer, rejected, stops),
+        "rejected_ids": rejected_ids[:-1] if pair.rejected_cut else rejected_ids,
     }
 
 

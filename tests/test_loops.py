@@ -1,0 +1,21 @@
+"""What counts as saying the same again and again."""
+
+import pytest
+
+from autoif.loops import loops
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", False),
+        ("Two words", False),
+        ("no no no no no no", True),
+        ("You see a cat. You see a cat. You see a cat.", False),  # three times
+        ("You see a cat. " * 4, True),
+        ("First of all, one thing. " * 4 + " ".join(map(str, range(100))), False),  # less than a quarter
+        (" ".join(map(str, range(100))) + " the end of it" * 30, True),
+    ],
+)
+def test_loops(text, told):
+    assert loops(text) is told
