@@ -24,7 +24,8 @@ def run(tmp_path_factory) -> RunDirectory:
     records = path / "07_pairs" / "records.jsonl"
     first, *others = (json.loads(line) for line in records.read_text().splitlines())
     first["chosen"][0]["content"] = first["rejected"][0]["content"] = EDGES
-    records.write_text("".join(json.dumps(line) + "\n" for line in (first, *others)))
+    cut = first | {"id": "c" * 20, "rejected_cut": True}
+    records.write_text("".join(json.dumps(line) + "\n" for line in (first, *others, cut)))
     return RunDirectory(path)
 
 
@@ -37,7 +38,8 @@ def rows(run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pairs(run):
-    return list(run.stage("pairs"))
+    """Those that other trainers can use: all but one."""
+    return [pair for pair in run.stage("pairs") if not pair.rejected_cut]
 
 
 def read(path):

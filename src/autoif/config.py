@@ -23,7 +23,7 @@ class SamplingConfig(Section):
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Nucleus sampling: the smallest set of tokens with at least this probability."""
     max_tokens: Positive = 512
-    """Longest reply, in tokens. A completion cut here is dropped as `truncated`."""
+    """Longest reply, in tokens. A completion cut here is dropped as `truncated`, or a failing one if it loops."""
 
 
 class EngineConfig(Section):

@@ -130,7 +130,9 @@ def export(run: RunDirectory, name: str, to: str | Path | None = None) -> tuple[
 
 def _pair_rows(run: RunDirectory, name: str) -> Iterable[Row]:
     pairs: Iterable[PreferencePair] = run.finished("pairs")
-    return map(FORMATS[name], _once(pairs) if name == "sft" else pairs)
+    if name == "sft":
+        return map(sft, _once(pairs))
+    return (FORMATS[name](pair) for pair in pairs if not pair.rejected_cut)  # others put an end of turn behind it
 
 
 def _reward_rows(run: RunDirectory, name: str) -> Iterable[Row]:
