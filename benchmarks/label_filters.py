@@ -35,7 +35,7 @@ LLAMA3_AUTOIF = {
     "crosscheck.case_threshold": 0.01,  # one function that agrees
     "crosscheck.function_threshold": 0.8,
 }
-"""The published repository's filter, as in configs/self-play.yaml."""
+"""The published repository's filter; configs/self-play.yaml has its four functions, here there are up to six."""
 ALIKE = {"from": "candidates", "allow": "crosscheck", "crosscheck.heldout_queries": 0.0}
 ARMS: dict[str, dict[str, Any]] = {"ours": ALIKE, "llama3-autoif": ALIKE | LLAMA3_AUTOIF}
 

@@ -164,7 +164,7 @@ class CompletionsConfig(Section):
     show_verifier: bool = False
     """Show the policy one kept verifier while it samples (never in the training prompt): more pass, so more pairs."""
     show_cases: bool = False
-    """With waves: where no answer of the first passes, the next see a test case as an earlier turn (as above)."""
+    """With waves: where no answer of the first passes, later ones see a test case as an earlier turn."""
     sampling: SamplingConfig = SamplingConfig()
 
 
