@@ -36,7 +36,7 @@ def sandbox():
         yield box
 
 
-def run(sandbox, script, split="train", **wanted):
+def run(sandbox, script, split="train", prompt=None, **wanted):
     config = parse_config({"completions": {"per_instruction": 3, **wanted}}, "test")
     asked = []
 
@@ -44,7 +44,7 @@ def run(sandbox, script, split="train", **wanted):
         asked.append(request)
         return script[(len(asked) - 1) % len(script)]
 
-    (outcome,) = completions(enumerate([(verified(split), QUERY)]), config, ScriptedEngine(reply), sandbox)
+    (outcome,) = completions(enumerate([(prompt or verified(split), QUERY)]), config, ScriptedEngine(reply), sandbox)
     return outcome, asked
 
 
@@ -145,6 +145,12 @@ def test_cases_are_shown_where_no_answer_passes(sandbox):
 def test_cases_are_shown_only_as_long_as_it_helps(sandbox, replies, plain, shown):
     _, asked = run(sandbox, replies, per_instruction=8, wave=2, show_cases=True)
     assert [len(request.messages) for request in asked] == [1] * plain + [3] * shown
+
+
+def test_without_a_case_that_follows_nothing_more_is_asked(sandbox):
+    lacking = verified().model_copy(update={"case_verdicts": (("FALSE", "FALSE", "FALSE"),)})
+    _, asked = run(sandbox, [f"{n}, {n}" for n in range(8)], prompt=lacking, per_instruction=8, wave=4, show_cases=True)
+    assert len(asked) == 4  # (0 + 1) / (4 + 2) pass
 
 
 def test_an_error_reply_is_a_drop(sandbox):

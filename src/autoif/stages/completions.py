@@ -13,7 +13,7 @@ from autoif.loops import loops
 from autoif.prompts import draw, user_prompt
 from autoif.records import Completion, Drop, Outcome, Usage
 from autoif.sandbox import Job, Sandbox, Verdict
-from autoif.stages.shown import Prompt, copies_a_case, messages
+from autoif.stages.shown import Prompt, copies_a_case, following, messages
 
 UPPER_BOUND = re.compile(
     r"\b(?:at most|no more than|no longer than|fewer than|less than|under|up to|within|maximum of|exactly|fit into)"
@@ -45,10 +45,9 @@ def completions(
         if start >= wanted.per_instruction:
             return []
         passes = _passes(prompt, replies, sandbox, wanted)
-        if wanted.show_cases and not any(passes[: wanted.wave]):
-            tried = passes[wanted.wave :]
-            return wave(unit, prompt, start, config, cases=True) if not tried or promising(tried, wanted) else []
-        return wave(unit, prompt, start, config) if promising(passes, wanted) else []
+        cases = wanted.show_cases and not any(passes[: wanted.wave]) and bool(following(prompt[0]))
+        told = passes[wanted.wave :] if cases else passes  # plain answers say nothing of those after a test case
+        return wave(unit, prompt, start, config, cases) if promising(told, wanted) else []
 
     for unit, prompt, replies in ask(policy, units, prompts, more):
         yield _outcome(unit, prompt, replies, wanted)
