@@ -108,7 +108,8 @@ def rows(out: Path, names: Iterable[str]) -> Iterator[str]:
 
 def rows_by_type(out: Path, names: Iterable[str]) -> Iterator[str]:
     """Held-out answers by what is new, and IFEval's instructions, strict, by whether their type was trained on."""
-    columns = ["held-out queries", "held-out instructions", *MEASURES, "IFEval, types trained on", "never trained on"]
+    columns = ["held-out queries", "held-out instructions", *MEASURES, *OF_IFEVAL]
+    columns += ["IFEval, types trained on", "never trained on"]
     yield f"| run | {' | '.join(columns)} |"
     yield "|---" * (len(columns) + 1) + "|"
     for rounds, told in evaluated(out, names):
@@ -116,15 +117,16 @@ def rows_by_type(out: Path, names: Iterable[str]) -> Iterator[str]:
         samples = rounds[-1].folder("evaluate") / "samples"
         answers = [sample for _, sample in read_objects(samples / "heldout.jsonl")]
         cells += [of_answers(answers, measure) for measure in MEASURES.values()]
-        trained = trained_types(rounds)
-        if trained and (samples / "ifeval.jsonl").exists():
+        if (samples / "ifeval.jsonl").exists():
             checked = [sample for _, sample in read_objects(samples / "ifeval.jsonl")]
-            cells += [of_types(checked, trained, wanted) for wanted in (True, False)]
+            cells += [of_answers(checked, measure) for measure in OF_IFEVAL.values()]
+            trained = trained_types(rounds)
+            cells += [of_types(checked, trained, wanted) for wanted in (True, False)] if trained else []
         yield f"| {rounds[-1].path.relative_to(out)} | {' | '.join(cells)} |"
 
 
 def of_answers(samples: Iterable[dict[str, Any]], measure: Callable[[dict[str, Any]], float]) -> str:
-    """The mean over held-out prompts of what is measured on each of their answers."""
+    """The mean over prompts of what is measured on each of their answers."""
     by_prompt = grouped(samples, lambda sample: str(sample["id"])).values()
     means = by_side(lambda side: [mean([measure(sample[side]) for sample in own]) for own in by_prompt])
     return cell({"these": contrast(means, 0)}, ("these",))
@@ -140,6 +142,13 @@ MEASURES: dict[str, Callable[[dict[str, Any]], float]] = {
     "cut": lambda answer: answer["truncated"],
     "looping": lambda answer: loops(answer["text"]),
     "words": lambda answer: len(answer["text"].split()) / 100,  # a cell shows a hundred times that
+}
+
+
+OF_IFEVAL: dict[str, Callable[[dict[str, Any]], float]] = {
+    "IFEval, prompt strict and no loop": lambda answer: all(answer["strict"]) and not loops(answer["text"]),
+    "IFEval, looping": MEASURES["looping"],
+    "IFEval, words": MEASURES["words"],
 }
 
 
