@@ -148,6 +148,13 @@ def test_odd_text_is_scored_not_refused(run):
     assert scores["prompt_level_strict"] == 0
 
 
+def test_an_answer_in_no_language_is_not_logged(run, caplog):
+    english = {"instruction_id_list": ["language:response_language"], "kwargs": [{"language": "en"}]}
+    scores = run([COMMA | english], [answer("***\n" * 50)])
+    assert scores["prompt_level_strict"] == 1  # as lm-eval has it
+    assert not caplog.records
+
+
 def test_ifbench_scores_its_own_prompts(ifbench_data, tmp_path):
     prompts = [json.loads(line) for line in ifbench_data.open()]
     words = ["kaleidoscope"] + ["nebula"] * 2 + ["whisper"] * 3 + ["labyrinth"] * 5 + ["paradox"] * 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
@@ -66,14 +67,20 @@ def score(scorer: Scorer, prompt: Prompt, response: str) -> Scored:
 
 
 def _check(scorer: Scorer, prompt: Prompt, response: str) -> Verdicts:
-    """Seeded as IFEval needs: two of its prompts draw letters, and langdetect draws what it looks at."""
+    """Seeded as IFEval needs: two of its prompts draw letters, and langdetect draws what it looks at.
+
+    Silent: the checkers log an answer whose language cannot be told, however long it is.
+    """
     from langdetect import DetectorFactory
 
     state, DetectorFactory.seed = random.getstate(), 0
     random.seed(0)
+    disabled = logging.root.manager.disable
+    logging.disable(logging.ERROR)
     try:
         return scorer.check(prompt, response)
     finally:
+        logging.disable(disabled)
         random.setstate(state)
 
 
