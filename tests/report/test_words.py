@@ -14,6 +14,8 @@ from autoif.report import words
         (42, "42 s"),
         (125, "2 min 5 s"),
         (629, "10 min"),
+        (655, "11 min"),
+        (3_599, "1 h 0 min"),
         (7_322, "2 h 2 min"),
     ],
 )
