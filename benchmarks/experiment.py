@@ -107,7 +107,7 @@ def rows(out: Path, names: Iterable[str]) -> Iterator[str]:
 
 
 def rows_by_type(out: Path, names: Iterable[str]) -> Iterator[str]:
-    """Held-out answers by what is new, and IFEval's instructions, strict, by whether their type was trained on."""
+    """What pass rates do not tell: what was new to the policy, and whether its answers end and loop."""
     columns = ["held-out queries", "held-out instructions", *MEASURES, *OF_IFEVAL]
     columns += ["IFEval, types trained on", "never trained on"]
     yield f"| run | {' | '.join(columns)} |"
