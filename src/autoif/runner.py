@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from autoif.config import Config, EngineConfig
 from autoif.engines import Engine, load_engine
+from autoif.engines.ondemand import OnDemand
 from autoif.engines.remembered import Remembered
 from autoif.errors import InputError
 from autoif.policies import reference_engine, tuned_engine
@@ -55,11 +57,11 @@ class Run:
     def engine(self, wanted: EngineConfig, stage: str) -> Engine:
         """The engine of a role, for one stage: what a server was paid for is kept until that stage is done.
 
-        Loading another model first frees the one before.
+        It is loaded when it is first asked. Another model frees the one before.
         """
         if self._engine is None or self._loaded != wanted:
             self.close()
-            self._engine, self._loaded = self.load(wanted), wanted
+            self._engine, self._loaded = OnDemand(partial(self.load, wanted)), wanted
         return Remembered(self._engine, self._replies(stage)) if wanted.engine == "openai" else self._engine
 
     def load(self, wanted: EngineConfig) -> Engine:
