@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoif.loops import loops
+from autoif.loops import looping_part, loops
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,12 @@ from autoif.loops import loops
 )
 def test_loops(text, told):
     assert loops(text) is told
+
+
+def test_the_looping_part_ends_with_the_word_that_makes_it_loop():
+    text = "Cats purr. " + "You see a cat. " * 40
+    part = looping_part(text)
+    assert text.startswith(part)
+    assert loops(part)
+    assert not loops(part.rsplit(" ", 1)[0])
+    assert looping_part("Nothing is said twice here.") == "Nothing is said twice here."

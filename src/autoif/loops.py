@@ -1,5 +1,6 @@
 """Answers that say the same again and again."""
 
+import re
 from collections import Counter
 
 from autoif.contamination import grams
@@ -14,3 +15,9 @@ def loops(text: str) -> bool:
     runs = Counter(grams(text, WORDS))
     looped = sum(times for times in runs.values() if times >= LOOPED)
     return looped >= SHARE * runs.total() > 0
+
+
+def looping_part(text: str) -> str:
+    """A text that loops, up to the word by which it does: the shortest beginning that loops. Others stay whole."""
+    ends = [word.end() for word in re.finditer(r"\w+", text)]
+    return next((text[:end] for end in ends if loops(text[:end])), text)

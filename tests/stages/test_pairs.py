@@ -35,6 +35,13 @@ GOOD = [scored("g1", 1.0), scored("g2", 0.5)]
 BAD = [scored("b1", 0.0), scored("b2", 0.0), scored("b3", 0.0)]
 
 
+def test_a_rejected_answer_that_was_cut_ends_where_its_loop_is_plain():
+    loop = "You see a cat. " * 50
+    (pair,) = run([scored("good", 1.0), scored(loop, 0.0, cut=True)]).kept
+    assert pair.rejected[0]["content"] == ("You see a cat. " * 4)[: len(pair.rejected[0]["content"])]
+    assert pair.rejected_cut
+
+
 @pytest.mark.parametrize(
     ("pairing", "expected"),
     [

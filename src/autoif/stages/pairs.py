@@ -9,7 +9,7 @@ from itertools import cycle, groupby, islice, product
 from autoif.config import Config, PairsConfig
 from autoif.contamination import grams, words
 from autoif.crosscheck.probes import quoted
-from autoif.loops import loops
+from autoif.loops import looping_part, loops
 from autoif.prompts import assistant, user
 from autoif.records import Completion, Drop, Outcome, PreferencePair, ScoredCompletion, VerifiedInstruction
 
@@ -119,7 +119,7 @@ def match_up(chosen: Scores, rejected: Scores, config: PairsConfig) -> Matched:
     cycle: the shorter list repeats until the longer is used up (the paper and Llama3-AutoIF). max_reuse: the same,
     but no completion is used more than `max_reuse` times. closest: within the same limit, those that are nearest in
     length, so that length says little of what is better; rejected ones that were cut are matched apart. product: all
-    with all. best_worst: the pair that is furthest apart.
+    with all. best_worst: the pair that is furthest apart. A rejected answer that was cut ends where its loop is plain.
     """
     if config.pairing == "product":
         return list(product(chosen, rejected))
@@ -141,7 +141,12 @@ def _rate(score: ScoredCompletion) -> float:
 
 def _gap(match: tuple[ScoredCompletion, ScoredCompletion]) -> int:
     """How far their lengths are apart, in characters."""
-    return abs(len(match[0].completion.text) - len(match[1].completion.text))
+    return abs(len(match[0].completion.text) - len(_to_reject(match[1].completion)))
+
+
+def _to_reject(answer: Completion) -> str:
+    """The end of a loop says nothing that its beginning does not say, and comes wherever the answer happened to be cut."""
+    return looping_part(answer.text) if answer.cut else answer.text
 
 
 def _at_most(uses: int, matched: Matched) -> Matched:
@@ -159,7 +164,7 @@ def _pair(chosen: ScoredCompletion, rejected: ScoredCompletion) -> PreferencePai
         parent=chosen.completion.parent,
         prompt=[user(chosen.completion.prompt)],
         chosen=[assistant(chosen.completion.text)],
-        rejected=[assistant(rejected.completion.text)],
+        rejected=[assistant(_to_reject(rejected.completion))],
         chosen_id=chosen.completion.id,
         rejected_id=rejected.completion.id,
         chosen_score=chosen.pass_rate,
