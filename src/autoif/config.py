@@ -47,7 +47,7 @@ class EngineConfig(Section):
     device: str = "auto"
     """transformers: auto, cpu, cuda, mps."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """transformers, vllm: the precision of the weights."""
+    """transformers, vllm: the precision of the weights. openvino: of what is computed; auto is float32."""
     options: dict[str, Any] = {}
     """vllm: passed to `vllm.LLM`, such as tensor_parallel_size. openai: `prefill` and `json_schema`, true where the
     server can (vLLM can both). scripted: see ScriptedEngine."""

@@ -101,3 +101,21 @@ def test_lone_surrogates_and_nuls_do_no_harm(engine: Engine) -> None:
 def test_a_model_that_openvino_cannot_read_is_one_sentence(tmp_path: object) -> None:
     with pytest.raises(InputError, match="exported folder"):
         load_engine(EngineConfig(model=str(tmp_path)))
+
+
+@pytest.mark.parametrize(("dtype", "hint"), [("auto", "f32"), ("float32", "f32"), ("bfloat16", "bf16")])
+def test_it_computes_in_what_the_configuration_says(monkeypatch: pytest.MonkeyPatch, dtype: str, hint: str) -> None:
+    """OpenVINO's own choice depends on the processor, and with it the policy that answers."""
+    import openvino_genai
+
+    told: list[dict[str, str]] = []
+    load = openvino_genai.ContinuousBatchingPipeline
+
+    def spy(path: str, scheduler: object, device: str, properties: dict[str, str]) -> object:
+        told.append(properties)
+        return load(path, scheduler, device, properties)
+
+    monkeypatch.setattr(openvino_genai, "ContinuousBatchingPipeline", spy)
+    with load_engine(EngineConfig(dtype=dtype, concurrency=1)) as engine:
+        assert next(engine.generate([_request("1", "Say hello.")])).text
+    assert told == [{"INFERENCE_PRECISION_HINT": hint}]

@@ -17,8 +17,8 @@ from autoif.errors import EngineError, EngineUnavailableError, InputError, Missi
 from autoif.records import Usage, clean
 
 CACHE_GB = 2
-PRECISION = {"INFERENCE_PRECISION_HINT": "f32"}
-"""Not what the processor offers: where that is bfloat16, the policy that answers is not the one that learns."""
+PRECISION = {"auto": "f32", "float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+"""What `dtype` asks for. Left alone, OpenVINO takes what the processor is fastest at, and two machines have two policies."""
 FIRST = 4
 """Requests taken in at first. A prompt looks into the prefix cache when it is added, so those that share a prefix wait
 until one of them has filled it: the number under way then doubles."""
@@ -164,8 +164,9 @@ def _load(config: EngineConfig) -> Any:
     scheduler.enable_prefix_caching = True
     scheduler.cache_size = config.options.get("cache_gb", CACHE_GB)
     scheduler.max_num_seqs = config.concurrency
+    precision = {"INFERENCE_PRECISION_HINT": PRECISION[config.dtype]}
     try:
-        return openvino_genai.ContinuousBatchingPipeline(str(path), scheduler, "CPU", PRECISION)
+        return openvino_genai.ContinuousBatchingPipeline(str(path), scheduler, "CPU", precision)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise EngineUnavailableError(f"{path}: OpenVINO cannot load this model ({reason}).") from None
