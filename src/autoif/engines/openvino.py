@@ -18,7 +18,7 @@ from autoif.records import Usage, clean
 
 CACHE_GB = 2
 PRECISION = {"auto": "f32", "float32": "f32", "bfloat16": "bf16", "float16": "f16"}
-"""What `dtype` asks for. Left alone, OpenVINO takes what the processor is fastest at, and two machines have two policies."""
+"""What `dtype` asks for. Left alone, OpenVINO takes what a processor is fastest at: on another one, another policy."""
 FIRST = 4
 """Requests taken in at first. A prompt looks into the prefix cache when it is added, so those that share a prefix wait
 until one of them has filled it: the number under way then doubles."""

@@ -145,7 +145,7 @@ def _gap(match: tuple[ScoredCompletion, ScoredCompletion]) -> int:
 
 
 def _to_reject(answer: Completion) -> str:
-    """The end of a loop says nothing that its beginning does not say, and comes wherever the answer happened to be cut."""
+    """What comes after the beginning of a loop says nothing more, and ends wherever the answer happened to be cut."""
     return looping_part(answer.text) if answer.cut else answer.text
 
 
