@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+LABEL_TRUTH ?=
 SHELL := bash
 
 .PHONY: demo test experiment setup browser clean
@@ -10,10 +11,12 @@ SHELL := bash
 demo: setup
 	$(BIN)/autoif run configs/demo.yaml
 
-# Hours on a laptop; goes on where it stopped. ARGS as in benchmarks/experiment.py.
+# Hours on a laptop; goes on where it stopped. ARGS as in benchmarks/experiment.py. LABEL_TRUTH=FOLDER (what
+# benchmarks/write_label_truth.py makes) adds the comparison of the label filters.
 experiment: setup
 	mkdir -p runs/experiment
-	set -o pipefail; $(BIN)/python benchmarks/experiment.py $(ARGS) 2>&1 | tee -a runs/experiment/log.txt
+	set -o pipefail; { $(BIN)/python benchmarks/experiment.py $(ARGS) $(if $(LABEL_TRUTH),&& \
+		$(BIN)/python benchmarks/label_filters.py --data $(LABEL_TRUTH) $(ARGS)); } 2>&1 | tee -a runs/experiment/log.txt
 
 test: setup browser
 	$(BIN)/ruff check src tests benchmarks
