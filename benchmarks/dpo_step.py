@@ -124,7 +124,8 @@ def make_trainer(rows: list[dict[str, list[int]]], side: str, batch: int, folder
     settings["gradient_checkpointing"] = side == "checkpointed"
     config = parse_config({"policy": {"device": "cpu"}, "train": settings}, "benchmark")
     policy, tokenizer = load_policy(config.policy.model, "float32")
-    session, file = Session(config, policy, tokenizer, folder, silent), folder / "pairs.arrow"
+    session = Session(config, policy, tokenizer, folder, folder / "reference.npy", silent)
+    file = folder / "pairs.arrow"
     if side != "trl":
         write_groups(file, group_pairs(rows, batch, most_tokens(config.train)))
         return policy, packed_trainer(session, Dataset.from_file(str(file)), None)

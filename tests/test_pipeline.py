@@ -156,6 +156,8 @@ def test_a_run_begins_with_the_stages_of_another_that_agree(whole, config, tmp_p
     assert not (run / "08_train").is_symlink()
     reference = "09_evaluate/answers/heldout.reference.jsonl"
     assert (run / reference).read_bytes() == (whole / reference).read_bytes()
+    (logps,) = (whole / "08_train").glob("reference-*.npy")
+    assert (run / "08_train" / logps.name).read_bytes() == logps.read_bytes()
     again = autoif("run", config, *settings)
     assert again.returncode == 0, again.stderr
     assert f"{run / '08_train'} is there already" in again.stdout

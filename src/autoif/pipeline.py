@@ -183,7 +183,7 @@ def evaluate(run: Run) -> None:
         raise InputError(f"{run.directory.folder('train')}: nothing is trained yet; run `autoif train CONFIG` first.")
     run.close()
     if run.round.trained:
-        _reuse_reference(run.round.trained[0].parent / folder.name, folder)
+        _copy_missing(run.round.trained[0].parent / folder.name, folder, KNOWN_OF_REFERENCE["evaluate"])
     started = time.monotonic()
     engines = evaluation_engines(run.config, run.directory.folder("train"))
     weights = evaluation_weights(run.config, run.directory.folder("train"))
@@ -198,12 +198,17 @@ def evaluate(run: Run) -> None:
     _mark_done(folder, {"stage": folder.name, "seconds": round(time.monotonic() - started, 1)})
 
 
-def _reuse_reference(first: Path, folder: Path) -> None:
-    """The untrained policy's answers are those of another evaluation; what is asked otherwise is asked again."""
-    (folder / "answers").mkdir(parents=True, exist_ok=True)
-    for log in (first / "answers").glob("*.reference.jsonl"):
-        if not (folder / "answers" / log.name).exists():
-            shutil.copyfile(log, folder / "answers" / log.name)
+KNOWN_OF_REFERENCE = {"train": "reference-*.npy", "evaluate": "answers/*.reference.jsonl"}
+"""What stages 8 and 9 learn of the untrained policy, which is the same in another run. What is asked otherwise there is
+asked again."""
+
+
+def _copy_missing(source: Path, target: Path, files: str) -> None:
+    for file in source.glob(files):
+        copy = target / file.relative_to(source)
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
 
 
 def report(run: Run) -> None:
@@ -226,10 +231,12 @@ STAGES: dict[str, Callable[[Run], None]] = {
 
 
 def begin_with(run: Run, other: RunDirectory) -> None:
-    """Takes from another run the stages that this one would make alike, and the untrained policy's answers."""
+    """Takes from another run the stages that this one would make alike, and what it knows of the untrained policy."""
     taken, why = run.directory.begin_with(other, run.config, run.allowed)
-    if "evaluate" not in taken and not any(changes(("policy", "train.model"), other.saved()["config"], run.config)):
-        _reuse_reference(other.folder("evaluate"), run.directory.folder("evaluate"))
+    if not any(changes(("policy", "train.model"), other.saved()["config"], run.config)):
+        for name, files in KNOWN_OF_REFERENCE.items():
+            if name not in taken:
+                _copy_missing(other.folder(name), run.directory.folder(name), files)
     run.tell(f"taken from {other.path}: {', '.join(taken) or 'nothing'}{f' ({why})' if why else ''}")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -83,6 +84,23 @@ def test_training_prefers_chosen_and_leaves_a_loadable_checkpoint(
     assert not (out / "state").exists()
     assert {file.stem for file in (out / "figures").iterdir()} == {"loss", "nll", "margins", "accuracy", "logps"}
     _loads(summary)
+
+
+def test_a_training_with_other_settings_takes_the_log_probabilities_of_the_same_reference(
+    tiny_llama: Path, pairs: Path, tmp_path: Path
+) -> None:
+    def told_of_reference(beta: float, out: Path) -> int:
+        told: list[Mapping[str, float]] = []
+        train(config(tiny_llama, beta=beta, max_steps=1), pairs, out, progress=lambda *what: told.append(what[2]))
+        return sum("reference_pairs" in metrics for metrics in told)
+
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert told_of_reference(0.1, first)
+    (file,) = first.glob("reference-*.npy")
+    second.mkdir()
+    shutil.copy(file, second)
+    assert not told_of_reference(0.5, second)
+    assert logged(second)[0]["rewards/margins"] == 0  # it is the policy as it begins
 
 
 def _loads(summary: TrainSummary) -> None:

@@ -87,7 +87,8 @@ def train(
         transformers.set_seed(config.seed)  # the adapter is drawn before the trainer sets it
         if config.train.lora:
             policy = with_adapter(policy, config.train.lora)
-        session = Session(config, policy, tokenizer, state, progress)
+        file = _reference_file(config, model, pairs, state, start)
+        session = Session(config, policy, tokenizer, state, file, progress)
         if config.train.sft and start is None:
             _fine_tune(session, dataset, out / "sft_metrics.jsonl", save_seconds)
         reference = _load(config, untrained)[0] if start and config.train.reference == "start" else None
@@ -140,6 +141,16 @@ def _state_folder(config: Config, model: str, pairs: Path, out: Path, clean: boo
             shutil.rmtree(other)
     state.mkdir(parents=True, exist_ok=True)
     return state
+
+
+def _reference_file(config: Config, model: str, pairs: Path, state: Path, start: Path | None) -> Path:
+    """Where the reference's log-probabilities are kept: an untrained one's serve other trainings on these pairs too."""
+    train = config.train
+    if start or train.sft:
+        return state / "reference.npy"
+    made_of = (train.dtype, _weights_dtype(train), train.max_length, train.batch_size, train.micro_batch_size)
+    key = hashlib.blake2b(repr((model, digest(pairs), made_of)).encode(), digest_size=10).hexdigest()
+    return state.parents[1] / f"reference-{key}.npy"
 
 
 def _encoded(

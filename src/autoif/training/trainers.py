@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the trainers of one training have in common. `policy` carries its adapter; `state` is where they save."""
+    """What the trainers of one training have in common. `policy` carries its adapter; `state` is where they save.
+    `reference` is the file for the log-probabilities of the model that the policy is held close to."""
 
     config: RunConfig
     policy: Any
     tokenizer: Any
     state: Path
+    reference: Path
     progress: Progress
 
 
@@ -48,7 +50,7 @@ def packed_trainer(session: Session, groups: Dataset, reference: Any) -> PackedT
     told = Reference(groups)
     model = session.policy if reference is None else reference.to(arguments.device)
     with torch.autocast(arguments.device.type, torch.bfloat16, enabled=arguments.bf16):
-        told.compute(model, most_tokens(train), session.state / "reference.npy", session.progress)
+        told.compute(model, most_tokens(train), session.reference, session.progress)
     return PackedTrainer(
         model=session.policy,
         args=arguments,
