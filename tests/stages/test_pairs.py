@@ -66,12 +66,10 @@ def test_closest_goes_by_length():
     assert [(len(chosen), len(rejected)) for chosen, rejected in found] == [(9, 8), (30, 29), (2, 28)]
 
 
-def test_closest_matches_answers_that_were_cut_apart_and_with_no_shorter_one():
+def test_closest_matches_answers_that_were_cut_apart():
     cut = scored("b" * 3, 0.0, cut=True)
-    pairing = {"pairing": "closest", "max_reuse": 1}
-    found = run([scored("gggg", 1.0), scored("gg", 1.0), cut, scored("b" * 99, 0.0)], pairs=pairing).kept
-    assert [(len(pair.chosen[0]["content"]), pair.rejected_cut) for pair in found] == [(4, False), (4, True)]
-    assert run([scored("gg", 1.0), cut], pairs=pairing).dropped[0].reason == "no_contrast"
+    found = run([scored("gg", 1.0), cut, scored("b" * 99, 0.0)], pairs={"pairing": "closest", "max_reuse": 1}).kept
+    assert [(len(pair.rejected[0]["content"]), pair.rejected_cut) for pair in found] == [(99, False), (3, True)]
 
 
 def test_an_answer_that_loops_is_not_chosen():

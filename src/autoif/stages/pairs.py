@@ -52,10 +52,9 @@ def _of_prompt(scores: Scores, config: Config, contaminated: Sequence[str]) -> t
         for score, reason in zip(passed, reasons, strict=True)
         if reason
     ]
-    matches = match_up(chosen, rejected, config.pairs) if chosen and rejected else []
-    if not matches:
-        dropped.append(Drop("no_contrast", about | {"pass_rates": [score.pass_rate for score in scores]}))
-    return [_pair(*match) for match in matches], dropped
+    if not chosen or not rejected:
+        return [], [*dropped, Drop("no_contrast", about | {"pass_rates": [score.pass_rate for score in scores]})]
+    return [_pair(*match) for match in match_up(chosen, rejected, config.pairs)], dropped
 
 
 def _unfit(score: ScoredCompletion, config: Config) -> str | None:
@@ -119,9 +118,8 @@ def match_up(chosen: Scores, rejected: Scores, config: PairsConfig) -> Matched:
 
     cycle: the shorter list repeats until the longer is used up (the paper and Llama3-AutoIF). max_reuse: the same,
     but no completion is used more than `max_reuse` times. closest: within the same limit, those that are nearest in
-    length, so that length says little of what is better; rejected ones that were cut are matched apart, and with no
-    shorter answer. product: all with all. best_worst: the pair that is furthest apart. A rejected answer that was cut
-    ends where its loop is plain.
+    length, so that length says little of what is better; rejected ones that were cut are matched apart. product: all
+    with all. best_worst: the pair that is furthest apart. A rejected answer that was cut ends where its loop is plain.
     """
     if config.pairing == "product":
         return list(product(chosen, rejected))
@@ -129,8 +127,9 @@ def match_up(chosen: Scores, rejected: Scores, config: PairsConfig) -> Matched:
         return [(max(chosen, key=_rate), min(rejected, key=_rate))]
     if config.pairing == "closest":
         apart = ([score for score in rejected if score.completion.cut is cut] for cut in (False, True))
-        matches = (sorted(filter(_is_fair, product(chosen, kind)), key=_gap) for kind in apart)
-        return [match for kind in matches for match in _at_most(config.max_reuse, kind)]
+        return [
+            match for kind in apart for match in _at_most(config.max_reuse, sorted(product(chosen, kind), key=_gap))
+        ]
     longest = max(len(chosen), len(rejected))
     matched = list(islice(zip(cycle(chosen), cycle(rejected), strict=False), longest))
     return matched if config.pairing == "cycle" else _at_most(config.max_reuse, matched)
@@ -138,12 +137,6 @@ def match_up(chosen: Scores, rejected: Scores, config: PairsConfig) -> Matched:
 
 def _rate(score: ScoredCompletion) -> float:
     return score.pass_rate
-
-
-def _is_fair(match: tuple[ScoredCompletion, ScoredCompletion]) -> bool:
-    """Whether the chosen answer is no shorter than a cut one: else every short answer wins (docs/experiments.md)."""
-    chosen, rejected = (score.completion for score in match)
-    return not rejected.cut or len(chosen.text) >= len(_to_reject(rejected))
 
 
 def _gap(match: tuple[ScoredCompletion, ScoredCompletion]) -> int:
