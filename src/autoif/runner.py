@@ -59,9 +59,12 @@ class Run:
 
         It is loaded when it is first asked. Another model frees the one before.
         """
+        return OnDemand(partial(self._opened, wanted, stage))
+
+    def _opened(self, wanted: EngineConfig, stage: str) -> Engine:
         if self._engine is None or self._loaded != wanted:
             self.close()
-            self._engine, self._loaded = OnDemand(partial(self.load, wanted)), wanted
+            self._engine, self._loaded = self.load(wanted), wanted
         return Remembered(self._engine, self._replies(stage)) if wanted.engine == "openai" else self._engine
 
     def load(self, wanted: EngineConfig) -> Engine:

@@ -9,11 +9,10 @@ def test_nothing_is_loaded_for_no_request() -> None:
     def load() -> Engine:
         raise AssertionError("loaded")
 
-    with OnDemand(load) as engine:
-        assert list(engine.generate(iter([]))) == []
+    assert list(OnDemand(load).generate(iter([]))) == []
 
 
-def test_it_is_loaded_once_answers_alike_and_is_closed() -> None:
+def test_it_is_loaded_once_and_answers_alike() -> None:
     loaded = []
 
     def load() -> Engine:
@@ -27,5 +26,3 @@ def test_it_is_loaded_once_answers_alike_and_is_closed() -> None:
     assert engine.supports_prefill
     assert not engine.supports_schema
     assert len(loaded) == 1
-    engine.close()
-    engine.close()

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from itertools import chain
 
 from autoif.engines.base import Engine, Reply, Request
 
 
 class OnDemand(Engine):
-    """What `load` returns, from the first request on. Raises what `load` raises, then."""
+    """What `load` returns, from the first request on; who loaded it closes it. Raises what `load` raises, then."""
 
     def __init__(self, load: Callable[[], Engine]) -> None:
         self.load = load
-        self._engine: Engine | None = None
 
-    @property
+    @cached_property
     def engine(self) -> Engine:
-        if self._engine is None:
-            self._engine = self.load()
-        return self._engine
+        return self.load()
 
     @property
     def supports_prefill(self) -> bool:  # type: ignore[override]
@@ -33,8 +31,3 @@ class OnDemand(Engine):
         requests = iter(requests)
         for first in requests:
             yield from self.engine.generate(chain([first], requests))
-
-    def close(self) -> None:
-        if self._engine is not None:
-            self._engine.close()
-        self._engine = None

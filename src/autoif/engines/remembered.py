@@ -29,16 +29,10 @@ class Remembered(Engine):
 
     def __init__(self, engine: Engine, path: Path) -> None:
         self.engine = engine
+        self.supports_prefill = engine.supports_prefill
+        self.supports_schema = engine.supports_schema
         self.path = path
         self._places = _places(path) if path.exists() else {}
-
-    @property
-    def supports_prefill(self) -> bool:  # type: ignore[override]
-        return self.engine.supports_prefill
-
-    @property
-    def supports_schema(self) -> bool:  # type: ignore[override]
-        return self.engine.supports_schema
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Reply]:
         known: deque[Reply] = deque()
