@@ -43,6 +43,16 @@ def test_the_card_tells_what_happened(run):
     assert "base_model" not in head(policy)
 
 
+def test_every_metric_of_a_benchmark_has_its_row(run):
+    metric = {"n": 9, "reference": 0.5, "policy": 0.25, "difference": {"mean": -0.25, "low": -0.5, "high": 0.0}}
+    scores = {"ifeval": {**metric, "metrics": {"average": metric, "prompt_level_loose": metric}}}
+    (run / "09_evaluate" / "scores.json").write_text(json.dumps(scores))
+    policy = cards(run)[1]
+    for name in ("average", "prompt_level_loose"):
+        assert f"| `ifeval, {name}` | 9 | 50.0% | 25.0% | -25.0 points (-50.0 to +0.0) |" in policy
+    assert "| `ifeval` |" not in policy
+
+
 def test_confidence_is_counted_where_it_lies(run):
     path = run / "07_pairs" / "records.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]

@@ -19,6 +19,12 @@ def test_the_card_says_what_the_model_was_trained_on(tmp_path: Path) -> None:
         assert text in card
 
 
+@pytest.mark.parametrize(("per_query", "writers"), [(1, "`m.gguf` and people, as seeds"), (0, "people, as seeds")])
+def test_the_card_names_a_writer_where_one_wrote(per_query: int, writers: str) -> None:
+    config = parse_config({"writer": {"model": "m.gguf"}, "instructions": {"per_query": per_query}}, "test")
+    assert f"test cases written by: {writers}\n" in model_card(config, 1, {}, None)
+
+
 @pytest.mark.parametrize(
     ("card", "licence"),
     [

@@ -114,7 +114,8 @@ def _results(run: RunDirectory) -> str:
     tables = evaluation(RunFolder(run.path))
     if not tables:
         return ""
-    rows = "".join(_line(row) for row in tables[0].rows)
+    metrics = {table.benchmark: table.rows for table in tables if table.part == "metric"}
+    rows = "".join(_line(row.name, part) for row in tables[0].rows for part in metrics.get(row.name, (row,)))
     return f"""## Results
 
 Before and after training, measured by the same code, with the difference's 95 % interval from a paired bootstrap.
@@ -124,10 +125,11 @@ Before and after training, measured by the same code, with the difference's 95 %
 {rows}"""
 
 
-def _line(row: Row) -> str:
+def _line(benchmark: str, row: Row) -> str:
+    name = code(benchmark if row.name == benchmark else f"{benchmark}, {row.name}")
     interval = "" if row.low is None or row.high is None else f" ({row.low * 100:+.1f} to {row.high * 100:+.1f})"
     difference = f"{row.difference * 100:+.1f} points{interval}"
-    return f"| {code(row.name)} | {row.n} | {row.reference:.1%} | {row.policy:.1%} | {difference} |\n"
+    return f"| {name} | {row.n} | {row.reference:.1%} | {row.policy:.1%} | {difference} |\n"
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -95,7 +95,7 @@ completion is chosen or rejected by verification functions that were executed on
 - Licence of the base model: {code(licence) if licence else unknown}
 - Trained: {method}
 - Queries from: {code(public_name(config.queries.source))}
-- Instructions, verifiers and test cases written by: {code(public_name(config.writer.model))}
+- Instructions, verifiers and test cases written by: {_writers(config)}
 - Written by autoif {__version__}, seed {config.seed}
 
 ## Data
@@ -113,6 +113,12 @@ completion is chosen or rejected by verification functions that were executed on
 The verifiers see form (length, format, keywords, punctuation), not whether an answer is right or harmless. Measure both
 before you use this model.
 """
+
+
+def _writers(config: Config) -> str:
+    """Markdown. What people wrote in advance is always a part, were it as the writer's examples."""
+    seeds = "people, as seeds"
+    return f"{code(public_name(config.writer.model))} and {seeds}" if config.instructions.per_query else seeds
 
 
 def hub_licence(licence: str | None) -> str:
