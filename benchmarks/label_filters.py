@@ -1,6 +1,6 @@
 """Does label truth pay? The same candidates through our checks and through Llama3-AutoIF's filter, to the end.
 
-    python benchmarks/label_filters.py --data FOLDER [--out runs/label_filters] [--queries 12] [--set A.B=C ...]
+    python benchmarks/label_filters.py --data FOLDER [--out runs/label_filters] [--queries 8] [--set A.B=C ...]
 
 FOLDER holds label_truth.jsonl: instructions whose true checker is known, with what a weak writer made of them. Each
 of IFEval's meets QUERIES queries; then every filter has a run of configs/experiment/base.yaml, from the cross-check on.
@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with label_truth.jsonl")
     parser.add_argument("--out", type=Path, default=Path("runs/label_filters"))
-    parser.add_argument("--queries", type=int, default=12, help="queries that each instruction meets")
+    parser.add_argument("--queries", type=int, default=8, help="queries that each instruction meets")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="as in `autoif run`, for all runs")
     arguments = parser.parse_args()
     lines = (arguments.data / "label_truth.jsonl").read_text(encoding="utf-8").splitlines()
