@@ -53,6 +53,12 @@ def test_every_metric_of_a_benchmark_has_its_row(run):
     assert "| `ifeval` |" not in policy
 
 
+def test_the_policy_of_a_later_round_says_that_it_is_one(run):
+    assert "## Rounds" not in cards(run)[1]
+    (run.parent / "config.json").write_text("{}")
+    assert f"policy of `{run.name}`:" in cards(run)[1]
+
+
 def test_confidence_is_counted_where_it_lies(run):
     path = run / "07_pairs" / "records.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
