@@ -116,8 +116,8 @@ def _round(run: RunDirectory) -> str:
         return ""
     return f"""## Rounds
 
-This is the policy of {code(run.path.name)}: training went on from that of the round before, whose answers are in the data
-above. The rounds before it had pairs of their own.
+This is the policy of {code(run.path.name)}: training went on from that of the round before, whose answers are in
+the data above. The rounds before it had pairs of their own.
 
 """
 
