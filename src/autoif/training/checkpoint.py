@@ -118,7 +118,8 @@ before you use this model.
 def _writers(config: Config) -> str:
     """Markdown. What people wrote in advance is always a part, were it as the writer's examples."""
     seeds = "people, as seeds"
-    return f"{code(public_name(config.writer.model))} and {seeds}" if config.instructions.per_query else seeds
+    wrote = config.instructions.per_query or config.instructions.mode == "paper"
+    return f"{code(public_name(config.writer.model))} and {seeds}" if wrote else seeds
 
 
 def hub_licence(licence: str | None) -> str:
