@@ -1,11 +1,12 @@
 """Does label truth pay? The same candidates through our checks and through Llama3-AutoIF's filter, to the end.
 
-    python benchmarks/label_filters.py --data FOLDER [--out runs/label_filters] [--queries 8] [--set A.B=C ...]
+    python benchmarks/label_filters.py --data FOLDER [--out runs/label_filters] [--queries 16] [--set A.B=C ...]
 
 FOLDER holds label_truth.jsonl: instructions whose true checker is known, with what a weak writer made of them. Each
 of IFEval's meets QUERIES queries; then every filter has a run of configs/experiment/base.yaml, from the cross-check on.
-The table says how many chosen and rejected answers are wrong by the true checker, and what IFEval says afterwards. The
-instructions are in the words of IFEval's checkers, so its figures compare the filters and nothing else.
+True checkers tell how many chosen and rejected answers are wrong, and how often the trained policies follow these
+instructions for NEW queries each that training never saw; IFEval follows. The instructions are in the words of IFEval's
+checkers, so its figures compare the filters and nothing else.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from typing import Any
 
 import experiment
 
+from autoif.evaluation.answers import SIDES
+from autoif.evaluation.contrast import contrast
 from autoif.evaluation.ifeval import ifeval_scorer
+from autoif.evaluation.jsonl import read_objects
 from autoif.evaluation.scorer import Prompt, score
+from autoif.prompts import user_prompt
 from autoif.records import Candidates, Instruction, Outcome, Query, Record, TestCase, Verifier
 from autoif.rundir import RunDirectory
 from autoif.stages.written import read_cases
@@ -36,34 +41,74 @@ LLAMA3_AUTOIF = {
     "crosscheck.function_threshold": 0.8,
 }
 """The published repository's filter; configs/self-play.yaml has its four functions, here there are up to six."""
-ALIKE = {"from": "candidates", "allow": "crosscheck", "crosscheck.heldout_queries": 0.0}
+ALIKE = {
+    "from": "candidates",
+    "allow": "crosscheck",
+    "crosscheck.heldout_queries": 0.0,  # what the filters kept is no measure of them
+    "crosscheck.heldout_instructions": 0.0,
+}
 ARMS: dict[str, dict[str, Any]] = {"ours": ALIKE, "llama3-autoif": ALIKE | LLAMA3_AUTOIF}
+NEW = 10
+"""Queries never trained on that each instruction meets afterwards, of the last 2 * NEW queries."""
+NEW_QUERIES = "-new-queries"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with label_truth.jsonl")
     parser.add_argument("--out", type=Path, default=Path("runs/label_filters"))
-    parser.add_argument("--queries", type=int, default=8, help="queries that each instruction meets")
+    parser.add_argument("--queries", type=int, default=16, help="queries that each instruction meets")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="as in `autoif run`, for all runs")
     arguments = parser.parse_args()
     lines = (arguments.data / "label_truth.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [row for row in map(json.loads, lines) if row["kind"] == "ifeval"]
     candidates = RunDirectory(arguments.out / "candidates")
     experiment.autoif("queries", candidates.path, arguments.set)
-    write_candidates(rows, candidates, arguments.queries)
+    queries = list(candidates.stage("queries"))
+    write_candidates(rows, candidates, queries[: -2 * NEW], arguments.queries)
+    new = write_prompts(rows, arguments.out / "new_queries.jsonl", queries[-2 * NEW :])
     for name, arm in ARMS.items():
         experiment.run(name, arguments.out, arm, arguments.set)
-    wrong = [wrong_labels(rows, RunDirectory(arguments.out / name)) for name in ARMS]
-    print("\n".join([*wrong, *experiment.rows(arguments.out, ARMS)]))
+        again = arm | {"from": name, "evaluate.tasks": [new]}
+        experiment.run(name + NEW_QUERIES, arguments.out, again, arguments.set)
+    names = [name + asked for asked in ("", NEW_QUERIES) for name in ARMS]
+    runs = {name: RunDirectory(arguments.out / name) for name in names}
+    told = [wrong_labels(rows, runs[name]) for name in ARMS]
+    told += [against(*(runs[name + asked] for name in ARMS)) for asked in ("", NEW_QUERIES)]
+    print("\n".join([*told, *experiment.rows(arguments.out, names)]))
 
 
-def write_candidates(rows: list[dict[str, Any]], run: RunDirectory, each: int) -> None:
+def write_candidates(rows: list[dict[str, Any]], run: RunDirectory, queries: list[Query], each: int) -> None:
     """Stages 2 and 3 as if a writer had just written them. Queries are dealt out in order, again and again."""
-    queries = cycle(run.stage("queries"))
-    made = [of_row(row, tuple(islice(queries, each))) for row in rows]
+    dealt = cycle(queries)
+    made = [of_row(row, tuple(islice(dealt, each))) for row in rows]
     seal(run, "instructions", [one.instruction for one in made])
     seal(run, "verifiers", made)
+
+
+def write_prompts(rows: list[dict[str, Any]], path: Path, queries: list[Query]) -> dict[str, Any]:
+    """Every instruction for NEW queries in the benchmark's format, as a task of stage 9."""
+    dealt = cycle(queries)
+    prompts = [
+        {
+            "prompt": user_prompt(query.text, row["instruction"]),
+            "instruction_id_list": [row["checker"]["id"]],
+            "kwargs": [row["checker"]["kwargs"]],
+        }
+        for row in rows
+        for query in islice(dealt, NEW)
+    ]
+    path.write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts), encoding="utf-8")
+    return {"task": "ifeval", "data": str(path), "sampling": {"temperature": 0.0, "top_p": 1.0, "max_tokens": 384}}
+
+
+def against(ours: RunDirectory, theirs: RunDirectory) -> str:
+    """Prompts that a policy follows, strictly read: theirs -> ours, with the interval of the paired difference."""
+    read = [list(read_objects(run.folder("evaluate") / "samples/ifeval.jsonl")) for run in (theirs, ours)]
+    followed = [{sample["prompt"]: all(sample["policy"]["strict"]) for _, sample in samples} for samples in read]
+    both = [prompt for prompt in followed[0] if prompt in followed[1]]
+    scores = {side: [one[prompt] for prompt in both] for side, one in zip(SIDES, followed, strict=True)}
+    return f"{theirs.path.name} -> {ours.path.name}: {experiment.cell({'these': contrast(scores, 0)}, ('these',))}"
 
 
 def of_row(row: dict[str, Any], queries: tuple[Query, ...]) -> Candidates:
