@@ -11,8 +11,9 @@ SHELL := bash
 demo: setup
 	$(BIN)/autoif run configs/demo.yaml
 
-# Hours on a laptop; goes on where it stopped. ARGS as in benchmarks/experiment.py. LABEL_TRUTH=FOLDER (what
-# benchmarks/write_label_truth.py makes) adds the comparison of the label filters.
+# Hours on a laptop; goes on where it stopped. ARGS as in benchmarks/experiment.py. LABEL_TRUTH=FOLDER, which holds a
+# label_truth.jsonl of benchmarks/write_label_truth.py --checkers ifeval, adds the comparison of the label filters; ARGS
+# are `--set` alone then.
 experiment: setup
 	mkdir -p runs/experiment
 	set -o pipefail; { $(BIN)/python benchmarks/experiment.py $(ARGS) $(if $(LABEL_TRUTH),&& \

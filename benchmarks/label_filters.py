@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import cycle, islice
@@ -22,7 +23,7 @@ from typing import Any
 import experiment
 
 from autoif.evaluation.answers import SIDES
-from autoif.evaluation.contrast import contrast
+from autoif.evaluation.contrast import contrast, grouped
 from autoif.evaluation.ifeval import ifeval_scorer
 from autoif.evaluation.jsonl import read_objects
 from autoif.evaluation.scorer import Prompt, score
@@ -47,7 +48,8 @@ ALIKE = {
     "crosscheck.heldout_queries": 0.0,  # what the filters kept is no measure of them
     "crosscheck.heldout_instructions": 0.0,
 }
-ARMS: dict[str, dict[str, Any]] = {"ours": ALIKE, "llama3-autoif": ALIKE | LLAMA3_AUTOIF}
+OURS, THEIRS = "ours", "llama3-autoif"
+ARMS: dict[str, dict[str, Any]] = {OURS: ALIKE, THEIRS: ALIKE | LLAMA3_AUTOIF}
 NEW = 10
 """Queries never trained on that each instruction meets afterwards, of the last 2 * NEW queries."""
 NEW_QUERIES = "-new-queries"
@@ -67,15 +69,17 @@ def main() -> None:
     queries = list(candidates.stage("queries"))
     write_candidates(rows, candidates, queries[: -2 * NEW], arguments.queries)
     new = write_prompts(rows, arguments.out / "new_queries.jsonl", queries[-2 * NEW :])
+    runs = {name + asked: RunDirectory(arguments.out / (name + asked)) for name in ARMS for asked in ("", NEW_QUERIES)}
     for name, arm in ARMS.items():
-        experiment.run(name, arguments.out, arm, arguments.set)
-        again = arm | {"from": name, "evaluate.tasks": [new]}
-        experiment.run(name + NEW_QUERIES, arguments.out, again, arguments.set)
-    names = [name + asked for asked in ("", NEW_QUERIES) for name in ARMS]
-    runs = {name: RunDirectory(arguments.out / name) for name in names}
-    told = [wrong_labels(rows, runs[name]) for name in ARMS]
-    told += [against(*(runs[name + asked] for name in ARMS)) for asked in ("", NEW_QUERIES)]
-    print("\n".join([*told, *experiment.rows(arguments.out, names)]))
+        for asked, changes in (("", {}), (NEW_QUERIES, {"from": name, "evaluate.tasks": [new]})):
+            share_reference(runs[OURS + asked], runs[name + asked])
+            experiment.run(name + asked, arguments.out, arm | changes, arguments.set)
+    print("\n".join([*(wrong_labels(rows, runs[name]) for name in ARMS), *experiment.rows(arguments.out, ARMS)]))
+    for name in ARMS:
+        own = runs[name + NEW_QUERIES]
+        print(f"{name}, new queries, before and after: {change(followed(own, 'reference'), followed(own))}")
+    for asked, what in ((NEW_QUERIES, "new queries"), ("", "IFEval, prompt strict")):
+        print(f"{what}, {THEIRS} and {OURS}: {change(followed(runs[THEIRS + asked]), followed(runs[OURS + asked]))}")
 
 
 def write_candidates(rows: list[dict[str, Any]], run: RunDirectory, queries: list[Query], each: int) -> None:
@@ -84,31 +88,48 @@ def write_candidates(rows: list[dict[str, Any]], run: RunDirectory, queries: lis
     made = [of_row(row, tuple(islice(dealt, each))) for row in rows]
     seal(run, "instructions", [one.instruction for one in made])
     seal(run, "verifiers", made)
+    if [one.id for one in run.stage("verifiers")] != [one.id for one in made]:
+        raise SystemExit(f"{run.path} was made of other data or with other --queries; give another --out.")
 
 
 def write_prompts(rows: list[dict[str, Any]], path: Path, queries: list[Query]) -> dict[str, Any]:
-    """Every instruction for NEW queries in the benchmark's format, as a task of stage 9."""
+    """Every instruction for NEW queries in IFEval's format, as a task of stage 9. The key is the instruction's."""
     dealt = cycle(queries)
     prompts = [
         {
+            "key": number,
             "prompt": user_prompt(query.text, row["instruction"]),
             "instruction_id_list": [row["checker"]["id"]],
             "kwargs": [row["checker"]["kwargs"]],
         }
-        for row in rows
+        for number, row in enumerate(rows)
         for query in islice(dealt, NEW)
     ]
     path.write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts), encoding="utf-8")
     return {"task": "ifeval", "data": str(path), "sampling": {"temperature": 0.0, "top_p": 1.0, "max_tokens": 384}}
 
 
-def against(ours: RunDirectory, theirs: RunDirectory) -> str:
-    """Prompts that a policy follows, strictly read: theirs -> ours, with the interval of the paired difference."""
-    read = [list(read_objects(run.folder("evaluate") / "samples/ifeval.jsonl")) for run in (theirs, ours)]
-    followed = [{sample["prompt"]: all(sample["policy"]["strict"]) for _, sample in samples} for samples in read]
-    both = [prompt for prompt in followed[0] if prompt in followed[1]]
-    scores = {side: [one[prompt] for prompt in both] for side, one in zip(SIDES, followed, strict=True)}
-    return f"{theirs.path.name} -> {ours.path.name}: {experiment.cell({'these': contrast(scores, 0)}, ('these',))}"
+def share_reference(known: RunDirectory, run: RunDirectory) -> None:
+    """What the untrained policy answered in another run."""
+    answers = run.folder("evaluate") / "answers"
+    for file in (known.folder("evaluate") / "answers").glob("*.reference.jsonl"):
+        if not (answers / file.name).exists():
+            answers.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, answers)
+
+
+def followed(run: RunDirectory, side: str = "policy") -> dict[str, list[bool]]:
+    """Which prompts are followed, strictly read, by their key."""
+    samples = (sample for _, sample in read_objects(run.folder("evaluate") / "samples/ifeval.jsonl"))
+    by_key = grouped(samples, lambda sample: str(sample["id"]))
+    return {key: [all(sample[side]["strict"]) for sample in own] for key, own in by_key.items()}
+
+
+def change(before: dict[str, list[bool]], after: dict[str, list[bool]]) -> str:
+    """As a cell of the table. Prompts with the same key are drawn together."""
+    keys = [key for key in before if len(before[key]) == len(after.get(key, ()))]
+    scores = {side: [sum(one[key]) for key in keys] for side, one in zip(SIDES, (before, after), strict=True)}
+    return experiment.cell({"these": contrast(scores, 0, [len(before[key]) for key in keys])}, ("these",))
 
 
 def of_row(row: dict[str, Any], queries: tuple[Query, ...]) -> Candidates:
@@ -132,13 +153,13 @@ def seal(run: RunDirectory, stage: str, records: Iterable[Record]) -> None:
 
 
 def wrong_labels(rows: list[dict[str, Any]], run: RunDirectory) -> str:
-    """How many answers have a label, and how many of these labels the true checker contradicts."""
+    """How many answers have a label by the verifiers, and how many of these labels the true checker contradicts."""
     checkers = {row["instruction"]: row["checker"] for row in rows}
     scorer = ifeval_scorer()
     kept = sum(1 for _ in run.stage("crosscheck"))
     counts: Counter[tuple[bool, bool]] = Counter()
     for scored in run.stage("scores"):
-        if scored.pass_rate >= 0.5 or scored.pass_rate == 0:
+        if not scored.completion.cut and (scored.pass_rate >= 0.5 or scored.pass_rate == 0):
             checker = checkers[scored.completion.instruction]
             prompt = Prompt(scored.completion.prompt, 0, (checker["id"],), (checker["kwargs"],))
             ((strict, _),) = score(scorer, prompt, scored.completion.text).verdicts

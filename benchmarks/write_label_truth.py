@@ -1,10 +1,10 @@
 """Makes data like label_truth's: what a writer makes of instructions whose true checker is known.
 
-    python benchmarks/write_label_truth.py CONFIG.yaml ANSWERS OUT.jsonl [--checkers seeds|ifbench] [--limit 40]
+    python benchmarks/write_label_truth.py CONFIG.yaml ANSWERS OUT.jsonl [--checkers seeds|ifeval|ifbench] [--limit 40]
 
-CONFIG names the writer and its prompts. The truth is told by the seeds' hand-written verifiers or by IFBench's
-checkers. ANSWERS is a run directory with completions or a file in the format of OUT. Lines are appended as they come,
-and a second call goes on where the first stopped.
+CONFIG names the writer and its prompts. The truth is told by the seeds' hand-written verifiers or by the checkers of
+IFEval, which is what label_filters.py needs, or IFBench. ANSWERS is a run directory with completions or a file in the
+format of OUT. Lines are appended as they come, and a second call goes on where the first stopped.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from if_verifiable.ifbench.instructions_registry import INSTRUCTION_DICT
+from if_verifiable.ifbench import instructions_registry as ifbench
+from lm_eval.tasks.ifeval import instructions_registry as ifeval
 
 from autoif.config import Config
 from autoif.config_file import load_config
@@ -31,6 +32,8 @@ from autoif.stages.verifiers import shots, verifiers
 
 ANSWERS = 20
 """Of either kind, at most."""
+DRAWS = {"ifeval": 2, "other": 1}
+"""Instructions of each kind, with other arguments."""
 LEAST = 5
 """Of either kind, at least: an instruction with fewer tells nothing."""
 Follows = Callable[[Sequence[str]], list[bool]]
@@ -52,14 +55,14 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("answers", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--checkers", choices=("seeds", "ifbench"), default="seeds")
+    parser.add_argument("--checkers", choices=("seeds", "ifeval", "ifbench"), default="seeds")
     parser.add_argument("--limit", type=int, default=1000, help="instructions in all")
     arguments = parser.parse_args()
     config = load_config(arguments.config)
     answers = read_answers(arguments.answers)
     done = {json.loads(line)["id"] for line in arguments.out.open()} if arguments.out.exists() else set()
     with Sandbox(workers=1) as sandbox:
-        tasks = of_seeds(config, sandbox) if arguments.checkers == "seeds" else of_ifbench(config, arguments.answers)
+        tasks = TASKS[arguments.checkers](config, sandbox, arguments.answers)
         rows = [(task, labelled(task, answers)) for task in tasks]
         rows = [(task, found) for task, found in rows if balanced(found)][: arguments.limit]
         rows = [(task, found) for task, found in rows if task.id not in done]
@@ -82,7 +85,7 @@ def read_answers(path: Path) -> list[str]:
     return sorted({answer["text"] for line in path.open() for answer in json.loads(line)["responses"]})
 
 
-def of_seeds(config: Config, sandbox: Sandbox) -> Iterator[Task]:
+def of_seeds(config: Config, sandbox: Sandbox, _: Path) -> Iterator[Task]:
     """All seeds but those shown to the writer as examples, with parameters drawn, in an order of their own."""
     wanted = config.verifiers
     shown = {shot.instruction for order in range(wanted.orders) for shot in shots(order, wanted.shots, config.seed)}
@@ -103,17 +106,39 @@ def of_seed(seed: Seed, config: Config, sandbox: Sandbox) -> Task:
     return Task(seed.name, "seed", filled.instruction, checker, follows, tuple(text for text, _ in filled.cases))
 
 
-def of_ifbench(config: Config, known: Path) -> Iterator[Task]:
-    """IFBench's checkers but those of `known`, a file in the format of OUT, with arguments drawn."""
+def of_ifeval(config: Config, *_: Any) -> Iterator[Task]:
+    yield from of_checkers("ifeval", ifeval.INSTRUCTION_DICT, config)
+
+
+def of_ifbench(config: Config, _: Sandbox, known: Path) -> Iterator[Task]:
+    """IFBench's kinds but those of `known`, a file in the format of OUT."""
     seen = {json.loads(line)["checker"]["id"] for line in known.open()} if known.is_file() else set()
-    for id in sorted(INSTRUCTION_DICT.keys() - seen, key=lambda id: draw(config.seed, "order", id)):
-        checker = INSTRUCTION_DICT[id](id)
+    registry = {id: checker for id, checker in ifbench.INSTRUCTION_DICT.items() if id not in seen}
+    yield from of_checkers("other", registry, config)
+
+
+TASKS: dict[str, Callable[[Config, Sandbox, Path], Iterator[Task]]] = {
+    "seeds": of_seeds,
+    "ifeval": of_ifeval,
+    "ifbench": of_ifbench,
+}
+
+
+def of_checkers(kind: str, registry: Mapping[str, Any], config: Config) -> Iterator[Task]:
+    """A benchmark's checkers with arguments drawn."""
+    for id in sorted(registry, key=lambda id: draw(config.seed, "order", id)):
+        texts: set[str] = set()
         random.seed(draw(config.seed, "arguments", id))
-        try:
-            text = checker.build_description()
-        except ValueError:
-            continue  # it needs a text to repeat
-        yield Task(id, "other", text, {"id": id, "kwargs": {}}, follows_checker(checker))
+        for number in range(DRAWS[kind]):
+            checker = registry[id](id)
+            try:
+                text = checker.build_description()
+            except (TypeError, ValueError):
+                break  # it needs a text to repeat
+            if text not in texts:
+                texts.add(text)
+                kwargs = checker.get_instruction_args() or {}
+                yield Task(f"{id} {number}", kind, text, {"id": id, "kwargs": kwargs}, follows_checker(checker))
 
 
 def follows_checker(checker: Any) -> Follows:
