@@ -74,7 +74,8 @@ def main() -> None:
     arms = yaml.safe_load((CONFIGS / "arms.yaml").read_text(encoding="utf-8"))
     for name in arguments.only or arms:
         run(name, arguments.out, arms[name], arguments.set)
-    table = "\n".join([*rows(arguments.out, arms), "", *rows_by_type(arguments.out, arms)])
+    tables = (rows, rows_by_type, rows_of_types)
+    table = "\n\n".join("\n".join(rows_of(arguments.out, arms)) for rows_of in tables)
     (arguments.out / "table.md").write_text(table + "\n", encoding="utf-8")
     print(table)
 
@@ -112,6 +113,7 @@ def rows_by_type(out: Path, names: Iterable[str]) -> Iterator[str]:
     columns += ["IFEval, types trained on", "never trained on"]
     yield f"| run | {' | '.join(columns)} |"
     yield "|---" * (len(columns) + 1) + "|"
+    trained = {kind for rounds, _ in evaluated(out, names) for kind in trained_types(rounds)}
     for rounds, told in evaluated(out, names):
         cells = [cell(told, ("heldout", "by_split", split)) for split in ("heldout_query", "heldout_instruction")]
         samples = rounds[-1].folder("evaluate") / "samples"
@@ -120,9 +122,29 @@ def rows_by_type(out: Path, names: Iterable[str]) -> Iterator[str]:
         if (samples / "ifeval.jsonl").exists():
             checked = [sample for _, sample in read_objects(samples / "ifeval.jsonl")]
             cells += [of_answers(checked, measure) for measure in OF_IFEVAL.values()]
-            trained = trained_types(rounds)
             cells += [of_types(checked, trained, wanted) for wanted in (True, False)] if trained else []
         yield f"| {rounds[-1].path.relative_to(out)} | {' | '.join(cells)} |"
+
+
+def rows_of_types(out: Path, names: Iterable[str]) -> Iterator[str]:
+    """How many instructions of each of IFEval's types are followed, strictly read: before, and after each run."""
+    columns: dict[str, Counter[str]] = {}
+    for rounds, _ in evaluated(out, names):
+        file = rounds[-1].folder("evaluate") / "samples/ifeval.jsonl"
+        if file.exists():
+            samples = [sample for _, sample in read_objects(file)]
+            columns.setdefault("asked", Counter(kind for sample in samples for kind in sample["instructions"]))
+            columns.setdefault("before", followed(samples, "reference"))
+            columns[str(rounds[-1].path.relative_to(out))] = followed(samples, "policy")
+    yield f"| type of instruction | {' | '.join(columns)} |"
+    yield "|---" * (len(columns) + 1) + "|"
+    for kind in sorted(columns.get("asked", ())):
+        yield f"| {kind} | {' | '.join(str(column[kind]) for column in columns.values())} |"
+
+
+def followed(samples: Iterable[dict[str, Any]], side: str) -> Counter[str]:
+    verdicts = (zip(sample["instructions"], sample[side]["strict"], strict=True) for sample in samples)
+    return Counter(kind for of_sample in verdicts for kind, follows in of_sample if follows)
 
 
 def of_answers(samples: Iterable[dict[str, Any]], measure: Callable[[dict[str, Any]], float]) -> str:
@@ -153,7 +175,8 @@ OF_IFEVAL: dict[str, Callable[[dict[str, Any]], float]] = {
 
 
 def trained_types(rounds: Sequence[RunDirectory]) -> set[str]:
-    """IFEval's types that LEAST pairs or more of these rounds are like. Without seeds: none."""
+    """IFEval's types that LEAST pairs or more of these rounds are like. Without seeds: none. A type is trained on for
+    all runs of a table when it is for one of them, so that the columns can be compared."""
     seeds = {one.id: one.instruction.seed for one in rounds[0].stage("crosscheck")}
     pairs = Counter(seeds[pair.parent] for run in rounds for pair in run.stage("pairs"))
     return {kind for kind, like in SEEDS_LIKE.items() if sum(pairs[seed] for seed in like) >= LEAST}

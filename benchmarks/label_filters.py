@@ -16,7 +16,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import cycle, islice
+from itertools import cycle, islice, product
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,12 @@ ALIKE = {
     "crosscheck.heldout_queries": 0.0,  # what the filters kept is no measure of them
     "crosscheck.heldout_instructions": 0.0,
 }
-OURS, THEIRS = "ours", "llama3-autoif"
-ARMS: dict[str, dict[str, Any]] = {OURS: ALIKE, THEIRS: ALIKE | LLAMA3_AUTOIF}
+OURS, TWICE, THEIRS = "ours", "ours-two-epochs", "llama3-autoif"
+ARMS: dict[str, dict[str, Any]] = {
+    OURS: ALIKE,
+    TWICE: ALIKE | {"from": OURS, "train.epochs": 2.0},  # theirs has about twice the pairs
+    THEIRS: ALIKE | LLAMA3_AUTOIF,
+}
 NEW = 10
 """Queries never trained on that each instruction meets afterwards, of the last 2 * NEW queries."""
 NEW_QUERIES = "-new-queries"
@@ -74,12 +78,18 @@ def main() -> None:
         for asked, changes in (("", {}), (NEW_QUERIES, {"from": name, "evaluate.tasks": [new]})):
             share_reference(runs[OURS + asked], runs[name + asked])
             experiment.run(name + asked, arguments.out, arm | changes, arguments.set)
-    print("\n".join([*(wrong_labels(rows, runs[name]) for name in ARMS), *experiment.rows(arguments.out, ARMS)]))
+    print("\n".join([*told(rows, runs), *experiment.rows(arguments.out, ARMS)]))
+
+
+def told(rows: list[dict[str, Any]], runs: dict[str, RunDirectory]) -> Iterator[str]:
+    """What is wrong by the true checkers, what training did for new queries, and the arms against each other."""
+    for name in (OURS, THEIRS):
+        yield wrong_labels(rows, runs[name])
     for name in ARMS:
         own = runs[name + NEW_QUERIES]
-        print(f"{name}, new queries, before and after: {change(followed(own, 'reference'), followed(own))}")
-    for asked, what in ((NEW_QUERIES, "new queries"), ("", "IFEval, prompt strict")):
-        print(f"{what}, {THEIRS} and {OURS}: {change(followed(runs[THEIRS + asked]), followed(runs[OURS + asked]))}")
+        yield f"{name}, new queries, before and after: {change(followed(own, 'reference'), followed(own))}"
+    for name, (asked, what) in product((OURS, TWICE), ((NEW_QUERIES, "new queries"), ("", "IFEval, prompt strict"))):
+        yield f"{what}, {THEIRS} and {name}: {change(followed(runs[THEIRS + asked]), followed(runs[name + asked]))}"
 
 
 def write_candidates(rows: list[dict[str, Any]], run: RunDirectory, queries: list[Query], each: int) -> None:
@@ -164,10 +174,10 @@ def wrong_labels(rows: list[dict[str, Any]], run: RunDirectory) -> str:
             prompt = Prompt(scored.completion.prompt, 0, (checker["id"],), (checker["kwargs"],))
             ((strict, _),) = score(scorer, prompt, scored.completion.text).verdicts
             counts[scored.pass_rate >= 0.5, strict] += 1
-    return f"{run.path.name}: {kept} instructions kept; " + ", ".join(told(counts))
+    return f"{run.path.name}: {kept} instructions kept; " + ", ".join(shares(counts))
 
 
-def told(counts: Counter[tuple[bool, bool]]) -> Iterator[str]:
+def shares(counts: Counter[tuple[bool, bool]]) -> Iterator[str]:
     for chosen, name in ((True, "chosen"), (False, "rejected")):
         wrong, all_ = counts[chosen, not chosen], counts[chosen, True] + counts[chosen, False]
         yield f"{wrong} of {all_} {name} wrong ({wrong / max(all_, 1):.1%})"
