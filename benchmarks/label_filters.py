@@ -15,7 +15,7 @@ import argparse
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle, islice, product
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from autoif.evaluation.contrast import contrast, grouped
 from autoif.evaluation.ifeval import ifeval_scorer
 from autoif.evaluation.jsonl import read_objects
 from autoif.evaluation.scorer import Prompt, score
+from autoif.loops import loops
 from autoif.prompts import user_prompt
 from autoif.records import Candidates, Instruction, Outcome, Query, Record, TestCase, Verifier
 from autoif.rundir import RunDirectory
@@ -57,6 +58,10 @@ ARMS: dict[str, dict[str, Any]] = {
 NEW = 10
 """Queries never trained on that each instruction meets afterwards, of the last 2 * NEW queries."""
 NEW_QUERIES = "-new-queries"
+PASSES: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "followed": lambda answer: all(answer["strict"]),
+    "followed without a loop": lambda answer: all(answer["strict"]) and not loops(answer["text"]),
+}
 
 
 def main() -> None:
@@ -85,11 +90,14 @@ def told(rows: list[dict[str, Any]], runs: dict[str, RunDirectory]) -> Iterator[
     """What is wrong by the true checkers, what training did for new queries, and the arms against each other."""
     for name in (OURS, THEIRS):
         yield wrong_labels(rows, runs[name])
-    for name in ARMS:
-        own = runs[name + NEW_QUERIES]
-        yield f"{name}, new queries, before and after: {change(followed(own, 'reference'), followed(own))}"
-    for name, (asked, what) in product((OURS, TWICE), ((NEW_QUERIES, "new queries"), ("", "IFEval, prompt strict"))):
-        yield f"{what}, {THEIRS} and {name}: {change(followed(runs[THEIRS + asked]), followed(runs[name + asked]))}"
+    for what, passes in PASSES.items():
+        for name in ARMS:
+            own = runs[name + NEW_QUERIES]
+            before, after = answers(own, passes, "reference"), answers(own, passes)
+            yield f"new queries, {what}: {name}, before and after: {change(before, after)}"
+        for name, asked in product((OURS, TWICE), (NEW_QUERIES, "")):
+            theirs, ours = answers(runs[THEIRS + asked], passes), answers(runs[name + asked], passes)
+            yield f"{'new queries' if asked else 'IFEval'}, {what}: {THEIRS} and {name}: {change(theirs, ours)}"
 
 
 def write_candidates(rows: list[dict[str, Any]], run: RunDirectory, queries: list[Query], each: int) -> None:
@@ -121,18 +129,18 @@ def write_prompts(rows: list[dict[str, Any]], path: Path, queries: list[Query]) 
 
 def share_reference(known: RunDirectory, run: RunDirectory) -> None:
     """What the untrained policy answered in another run."""
-    answers = run.folder("evaluate") / "answers"
+    kept = run.folder("evaluate") / "answers"
     for file in (known.folder("evaluate") / "answers").glob("*.reference.jsonl"):
-        if not (answers / file.name).exists():
-            answers.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, answers)
+        if not (kept / file.name).exists():
+            kept.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, kept)
 
 
-def followed(run: RunDirectory, side: str = "policy") -> dict[str, list[bool]]:
-    """Which prompts are followed, strictly read, by their key."""
+def answers(run: RunDirectory, passes: Callable[[dict[str, Any]], bool], side: str = "policy") -> dict[str, list[bool]]:
+    """Which answers pass, by the key of their prompt."""
     samples = (sample for _, sample in read_objects(run.folder("evaluate") / "samples/ifeval.jsonl"))
     by_key = grouped(samples, lambda sample: str(sample["id"]))
-    return {key: [all(sample[side]["strict"]) for sample in own] for key, own in by_key.items()}
+    return {key: [passes(sample[side]) for sample in own] for key, own in by_key.items()}
 
 
 def change(before: dict[str, list[bool]], after: dict[str, list[bool]]) -> str:
