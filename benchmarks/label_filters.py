@@ -73,6 +73,8 @@ def main() -> None:
     arguments = parser.parse_args()
     lines = (arguments.data / "label_truth.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [row for row in map(json.loads, lines) if row["kind"] == "ifeval"]
+    if not rows:
+        raise SystemExit(f"{arguments.data} has none of IFEval's; write_label_truth.py --checkers ifeval makes them.")
     candidates = RunDirectory(arguments.out / "candidates")
     experiment.autoif("queries", candidates.path, arguments.set)
     queries = list(candidates.stage("queries"))
