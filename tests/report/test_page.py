@@ -132,6 +132,18 @@ def test_any_number_of_stages_makes_a_report(tmp_path: Path, stages: int) -> Non
     assert ("Pairs have not been made yet" in text) == (stages < 7)
 
 
+def test_a_run_on_the_seeds_alone_names_no_writer(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", queries=7, stages=7)
+    about = json.loads((run / "config.json").read_text())
+    assert "answered instructions that people wrote" not in Page(write_report(run)).text
+    about["config"]["instructions"] = {"per_query": 0}
+    (run / "config.json").write_text(json.dumps(about))
+    text = Page(write_report(run)).text
+    assert "answered instructions that people wrote" in text
+    assert "wrote instructions and verifiers for" not in text
+    assert "wrote its own instructions" not in text
+
+
 def test_a_stage_under_way_shows_what_is_there(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", queries=14, stages=6)
     for name in ("done", "stats.json"):

@@ -143,6 +143,7 @@ def _data(entries: list[Entry]) -> dict[str, Any]:
 
 
 def _about(run: RunFolder) -> dict[str, Any]:
+    instructions = section(run.config, "instructions")
     return {
         "name": run.path.resolve().name,
         "created": str(run.about.get("created") or ""),
@@ -151,6 +152,7 @@ def _about(run: RunFolder) -> dict[str, Any]:
         "config": yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
         "writer": str(section(run.config, "writer").get("model") or ""),
         "policy": str(section(run.config, "policy").get("model") or ""),
+        "seeds_alone": instructions.get("per_query") == 0 and instructions.get("mode") != "paper",
         "source": str(section(run.config, "queries").get("source") or ""),
     }
 
