@@ -74,7 +74,7 @@ def main() -> None:
     arms = yaml.safe_load((CONFIGS / "arms.yaml").read_text(encoding="utf-8"))
     for name in arguments.only or arms:
         run(name, arguments.out, arms[name], arguments.set)
-    tables = (rows, rows_by_type, rows_of_types)
+    tables = (rows, rows_by_type, rows_followed)
     table = "\n\n".join("\n".join(rows_of(arguments.out, arms)) for rows_of in tables)
     (arguments.out / "table.md").write_text(table + "\n", encoding="utf-8")
     print(table)
@@ -108,7 +108,8 @@ def rows(out: Path, names: Iterable[str]) -> Iterator[str]:
 
 
 def rows_by_type(out: Path, names: Iterable[str]) -> Iterator[str]:
-    """What pass rates do not tell: what was new to the policy, and whether its answers end and loop."""
+    """What pass rates do not tell: what was new to the policy, and whether its answers end and loop. A type is trained
+    on for all of these runs when it is for one of them, so that they can be compared."""
     columns = ["held-out queries", "held-out instructions", *MEASURES, *OF_IFEVAL]
     columns += ["IFEval, types trained on", "never trained on"]
     yield f"| run | {' | '.join(columns)} |"
@@ -126,7 +127,7 @@ def rows_by_type(out: Path, names: Iterable[str]) -> Iterator[str]:
         yield f"| {rounds[-1].path.relative_to(out)} | {' | '.join(cells)} |"
 
 
-def rows_of_types(out: Path, names: Iterable[str]) -> Iterator[str]:
+def rows_followed(out: Path, names: Iterable[str]) -> Iterator[str]:
     """How many instructions of each of IFEval's types are followed, strictly read: before, and after each run."""
     columns: dict[str, Counter[str]] = {}
     for rounds, _ in evaluated(out, names):
@@ -175,8 +176,7 @@ OF_IFEVAL: dict[str, Callable[[dict[str, Any]], float]] = {
 
 
 def trained_types(rounds: Sequence[RunDirectory]) -> set[str]:
-    """IFEval's types that LEAST pairs or more of these rounds are like. Without seeds: none. A type is trained on for
-    all runs of a table when it is for one of them, so that the columns can be compared."""
+    """IFEval's types that LEAST pairs or more of these rounds are like. Without seeds: none."""
     seeds = {one.id: one.instruction.seed for one in rounds[0].stage("crosscheck")}
     pairs = Counter(seeds[pair.parent] for run in rounds for pair in run.stage("pairs"))
     return {kind for kind, like in SEEDS_LIKE.items() if sum(pairs[seed] for seed in like) >= LEAST}

@@ -27,7 +27,6 @@ from autoif.evaluation.contrast import contrast, grouped
 from autoif.evaluation.ifeval import ifeval_scorer
 from autoif.evaluation.jsonl import read_objects
 from autoif.evaluation.scorer import Prompt, score
-from autoif.loops import loops
 from autoif.prompts import user_prompt
 from autoif.records import Candidates, Instruction, Outcome, Query, Record, TestCase, Verifier
 from autoif.rundir import RunDirectory
@@ -58,9 +57,9 @@ ARMS: dict[str, dict[str, Any]] = {
 NEW = 10
 """Queries never trained on that each instruction meets afterwards, of the last 2 * NEW queries."""
 NEW_QUERIES = "-new-queries"
-PASSES: dict[str, Callable[[dict[str, Any]], bool]] = {
+PASSES: dict[str, Callable[[dict[str, Any]], float]] = {
     "followed": lambda answer: all(answer["strict"]),
-    "followed without a loop": lambda answer: all(answer["strict"]) and not loops(answer["text"]),
+    "followed without a loop": experiment.OF_IFEVAL["IFEval, prompt strict and no loop"],
 }
 
 
@@ -138,14 +137,16 @@ def share_reference(known: RunDirectory, run: RunDirectory) -> None:
             shutil.copy(file, kept)
 
 
-def answers(run: RunDirectory, passes: Callable[[dict[str, Any]], bool], side: str = "policy") -> dict[str, list[bool]]:
+def answers(
+    run: RunDirectory, passes: Callable[[dict[str, Any]], float], side: str = "policy"
+) -> dict[str, list[float]]:
     """Which answers pass, by the key of their prompt."""
     samples = (sample for _, sample in read_objects(run.folder("evaluate") / "samples/ifeval.jsonl"))
     by_key = grouped(samples, lambda sample: str(sample["id"]))
     return {key: [passes(sample[side]) for sample in own] for key, own in by_key.items()}
 
 
-def change(before: dict[str, list[bool]], after: dict[str, list[bool]]) -> str:
+def change(before: dict[str, list[float]], after: dict[str, list[float]]) -> str:
     """As a cell of the table. Prompts with the same key are drawn together."""
     keys = [key for key in before if len(before[key]) == len(after.get(key, ()))]
     scores = {side: [sum(one[key]) for key in keys] for side, one in zip(SIDES, (before, after), strict=True)}
