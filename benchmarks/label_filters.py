@@ -28,7 +28,17 @@ from autoif.evaluation.ifeval import ifeval_scorer
 from autoif.evaluation.jsonl import read_objects
 from autoif.evaluation.scorer import Prompt, score
 from autoif.prompts import user_prompt
-from autoif.records import Candidates, Instruction, Outcome, Query, Record, TestCase, Verifier
+from autoif.records import (
+    Candidates,
+    Completion,
+    Instruction,
+    Outcome,
+    Query,
+    Record,
+    ScoredCompletion,
+    TestCase,
+    Verifier,
+)
 from autoif.rundir import RunDirectory
 from autoif.stages.written import read_cases
 from autoif.store import open_journal
@@ -48,11 +58,12 @@ ALIKE = {
     "crosscheck.heldout_queries": 0.0,  # what the filters kept is no measure of them
     "crosscheck.heldout_instructions": 0.0,
 }
-OURS, TWICE, THEIRS = "ours", "ours-two-epochs", "llama3-autoif"
+OURS, TWICE, THEIRS, RIGHT = "ours", "ours-two-epochs", "llama3-autoif", "llama3-autoif-true-labels"
 ARMS: dict[str, dict[str, Any]] = {
     OURS: ALIKE,
     TWICE: ALIKE | {"from": OURS, "train.epochs": 2.0},  # theirs has about twice the pairs
     THEIRS: ALIKE | LLAMA3_AUTOIF,
+    RIGHT: ALIKE | LLAMA3_AUTOIF | {"from": THEIRS},  # scored by the true checkers: what its wrong labels cost
 }
 NEW = 10
 """Queries never trained on that each instruction meets afterwards, of the last 2 * NEW queries."""
@@ -83,6 +94,8 @@ def main() -> None:
     for name, arm in ARMS.items():
         for asked, changes in (("", {}), (NEW_QUERIES, {"from": name, "evaluate.tasks": [new]})):
             share_reference(runs[OURS + asked], runs[name + asked])
+            if name == RIGHT and not asked:
+                write_true_scores(rows, runs[THEIRS], runs[RIGHT])
             experiment.run(name + asked, arguments.out, arm | changes, arguments.set)
     print("\n".join([*told(rows, runs), *experiment.rows(arguments.out, ARMS)]))
 
@@ -96,7 +109,7 @@ def told(rows: list[dict[str, Any]], runs: dict[str, RunDirectory]) -> Iterator[
             own = runs[name + NEW_QUERIES]
             before, after = answers(own, passes, "reference"), answers(own, passes)
             yield f"new queries, {what}: {name}, before and after: {change(before, after)}"
-        for name, asked in product((OURS, TWICE), (NEW_QUERIES, "")):
+        for name, asked in product((OURS, TWICE, RIGHT), (NEW_QUERIES, "")):
             theirs, ours = answers(runs[THEIRS + asked], passes), answers(runs[name + asked], passes)
             yield f"{'new queries' if asked else 'IFEval'}, {what}: {THEIRS} and {name}: {change(theirs, ours)}"
 
@@ -173,18 +186,37 @@ def seal(run: RunDirectory, stage: str, records: Iterable[Record]) -> None:
         journal.seal()
 
 
-def wrong_labels(rows: list[dict[str, Any]], run: RunDirectory) -> str:
-    """How many answers have a label by the verifiers, and how many of these labels the true checker contradicts."""
+def write_true_scores(rows: list[dict[str, Any]], other: RunDirectory, run: RunDirectory) -> None:
+    """Stage 6 of the same completions, with the true checkers for verifiers. A cut loop stays a rejected answer."""
+    follows = true_checkers(rows)
+    made = []
+    for one in other.stage("completions"):
+        passes = not one.cut and follows(one)
+        told = {"verdicts": (str(passes).upper(),), "pass_rate": float(passes)}
+        made.append(ScoredCompletion.make(parent=one.id, completion=one, **told))
+    seal(run, "scores", made)
+
+
+def true_checkers(rows: list[dict[str, Any]]) -> Callable[[Completion], bool]:
     checkers = {row["instruction"]: row["checker"] for row in rows}
     scorer = ifeval_scorer()
+
+    def follows(one: Completion) -> bool:
+        checker = checkers[one.instruction]
+        ((strict, _),) = score(scorer, Prompt(one.prompt, 0, (checker["id"],), (checker["kwargs"],)), one.text).verdicts
+        return strict
+
+    return follows
+
+
+def wrong_labels(rows: list[dict[str, Any]], run: RunDirectory) -> str:
+    """How many answers have a label by the verifiers, and how many of these labels the true checker contradicts."""
+    follows = true_checkers(rows)
     kept = sum(1 for _ in run.stage("crosscheck"))
     counts: Counter[tuple[bool, bool]] = Counter()
     for scored in run.stage("scores"):
         if not scored.completion.cut and (scored.pass_rate >= 0.5 or scored.pass_rate == 0):
-            checker = checkers[scored.completion.instruction]
-            prompt = Prompt(scored.completion.prompt, 0, (checker["id"],), (checker["kwargs"],))
-            ((strict, _),) = score(scorer, prompt, scored.completion.text).verdicts
-            counts[scored.pass_rate >= 0.5, strict] += 1
+            counts[scored.pass_rate >= 0.5, follows(scored.completion)] += 1
     return f"{run.path.name}: {kept} instructions kept; " + ", ".join(shares(counts))
 
 

@@ -123,6 +123,23 @@ def push(run_directory: Path, repo: str, dry_run: bool, public: bool) -> None:
 
 
 @click.command()
+@click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--share", type=click.FloatRange(0, 1), required=True, help="1: the trained policy; 0: the untrained one."
+)
+@click.option("--to", "out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="The new run.")
+def interpolate(run_directory: Path, share: float, out: Path) -> None:
+    """Make a run whose policy keeps a share of what training changed.
+
+    It forgets less than the trained one. `autoif evaluate CONFIG --run DIR` says what each share is worth.
+    """
+    from autoif.interpolate import interpolate as write
+
+    write(run_of(run_directory), share, run_of(out))
+    click.echo(f"{out}: {share:.0%} of the way from the untrained to the trained policy")
+
+
+@click.command()
 @click.option("--policy", required=True, help="The tuned model: a folder, a GGUF file or a Hugging Face id.")
 @click.option("--reference", required=True, help="The model it is compared with.")
 @click.option("--prompt", required=True, help="The user message.")
@@ -153,4 +170,4 @@ def doctor() -> None:
     terminal().print(examine())
 
 
-TOOLS = (status, show, view, verify, export, push, compare, doctor)
+TOOLS = (status, show, view, verify, export, push, interpolate, compare, doctor)

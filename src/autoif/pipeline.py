@@ -183,7 +183,7 @@ def evaluate(run: Run) -> None:
         raise InputError(f"{run.directory.folder('train')}: nothing is trained yet; run `autoif train CONFIG` first.")
     run.close()
     if run.round.trained:
-        _copy_missing(run.round.trained[0].parent / folder.name, folder, KNOWN_OF_REFERENCE["evaluate"])
+        copy_missing(run.round.trained[0].parent / folder.name, folder, KNOWN_OF_REFERENCE["evaluate"])
     started = time.monotonic()
     engines = evaluation_engines(run.config, run.directory.folder("train"))
     weights = evaluation_weights(run.config, run.directory.folder("train"))
@@ -203,7 +203,8 @@ KNOWN_OF_REFERENCE = {"train": "reference-*.npy", "evaluate": "answers/*.referen
 asked again."""
 
 
-def _copy_missing(source: Path, target: Path, files: str) -> None:
+def copy_missing(source: Path, target: Path, files: str) -> None:
+    """Copies the `files` (a pattern) of one folder to another that has no such file yet."""
     for file in source.glob(files):
         copy = target / file.relative_to(source)
         if not copy.exists():
@@ -236,7 +237,7 @@ def begin_with(run: Run, other: RunDirectory) -> None:
     if not any(changes(("policy", "train.model"), other.saved()["config"], run.config)):
         for name, files in KNOWN_OF_REFERENCE.items():
             if name not in taken:
-                _copy_missing(other.folder(name), run.directory.folder(name), files)
+                copy_missing(other.folder(name), run.directory.folder(name), files)
     run.tell(f"taken from {other.path}: {', '.join(taken) or 'nothing'}{f' ({why})' if why else ''}")
 
 

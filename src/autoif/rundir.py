@@ -130,6 +130,15 @@ class RunDirectory:
         except (OSError, ValueError):
             raise InputError(f"{self.path}: not a run directory (no readable config.json in it).") from None
 
+    def read_config(self) -> Config:
+        """The configuration that it was made with. Raises InputError when this version cannot read it."""
+        try:
+            return Config.model_validate(self.saved()["config"])
+        except (KeyError, ValidationError):
+            raise InputError(
+                f"{self.config_path}: made by a version of autoif with other keys; use that version."
+            ) from None
+
     def claim(self, config: Config, allowed: Collection[str] = ()) -> list[str]:
         """Writes config.json, after making sure that no stage already begun was made with other settings.
 

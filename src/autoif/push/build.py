@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from autoif.config import Config
 from autoif.errors import InputError
 from autoif.markdown import code
@@ -24,7 +22,7 @@ from autoif.report.folder import RunFolder
 from autoif.report.results import Row, evaluation
 from autoif.rundir import RunDirectory
 from autoif.store import Stage, write_atomically
-from autoif.training.checkpoint import base_licence, model_card
+from autoif.training.checkpoint import base_licence, between, model_card
 
 SPLITS = ("train", "heldout_query", "heldout_instruction")
 
@@ -37,22 +35,13 @@ def build(run: RunDirectory, repo: str, shown: Meter) -> list[Parcel]:
     pairs, verified = run.finished("pairs"), run.finished("crosscheck")
     if not pairs.stats()["kept"]:
         raise InputError(f"{pairs.folder}: there are no pairs to push.")
-    config = saved_config(run)
+    config = run.read_config()
     shown.total = pairs.stats()["kept"] + verified.stats()["kept"]
     shutil.rmtree(run.path / "push" / "dataset", ignore_errors=True)
     parcels = [_dataset(run, config, repo, pairs, verified, shown)]
     if (run.folder("train") / "done").exists():
         parcels.append(_policy(run, config, repo))
     return parcels
-
-
-def saved_config(run: RunDirectory) -> Config:
-    try:
-        return Config.model_validate(run.saved()["config"])
-    except (KeyError, ValidationError):
-        raise InputError(
-            f"{run.config_path}: made by a version of autoif with other keys; push with that version."
-        ) from None
 
 
 def mark(run: RunDirectory) -> str:
@@ -99,12 +88,13 @@ def _write_verified(verified: Stage[VerifiedInstruction], folder: Path, contents
 
 def _policy(run: RunDirectory, config: Config, repo: str) -> Parcel:
     checkpoint, card = run.folder("train") / "checkpoint", run.path / "push" / "policy" / "README.md"
-    trained = json.loads((run.folder("train") / "stats.json").read_text(encoding="utf-8"))["pairs"]
+    stats = json.loads((run.folder("train") / "stats.json").read_text(encoding="utf-8"))
     funnel = {stage.folder.name: stage.stats()["kept"] for stage in run.stages()}
     head = {"datasets": [repo], "pipeline_tag": "text-generation", "autoif_run": mark(run)}
     card.parent.mkdir(parents=True, exist_ok=True)
     licence = base_licence(str(checkpoint))  # its card says what was found when it was trained
-    write_atomically(card, model_card(config, trained, funnel, licence, head, _round(run) + _results(run)))
+    about = _round(run) + _results(run)
+    write_atomically(card, model_card(config, stats["pairs"], funnel, licence, head, about, between(stats)))
     files = {path.relative_to(checkpoint).as_posix(): path for path in _below(checkpoint)} | {"README.md": card}
     return Parcel(f"{repo}-policy", "model", mark(run), files, ("*.safetensors", "*.safetensors.index.json"))
 

@@ -18,7 +18,7 @@ from autoif.report import words
 from autoif.report.browser import choices, choose_entries, confidence_choices, outcome_choices
 from autoif.report.entries import UNKNOWN, VERDICTS, Entry
 from autoif.report.figures import Histogram, bins, histogram
-from autoif.report.folder import STAGES, Count, RunFolder, objects_of, read_json, section
+from autoif.report.folder import STAGES, Count, RunFolder, number_or, objects_of, read_json, section
 from autoif.report.pictures import details, moved, pictures, shades, token_box
 from autoif.report.results import Row, Table, evaluation, lengths, samples, training
 from autoif.report.tally import Tally, tally
@@ -76,6 +76,7 @@ def render(run: RunFolder) -> str:
             data=Markup(page_json(_data(entries) | {"pictures": details(drawn)})),
             contamination=objects_of(read_json(run.folder("pairs") / "contamination.json"), "benchmarks"),
             training=training(run),
+            share=number_or(read_json(run.folder("train") / "stats.json").get("share"), 1.0),
             evaluation=tables,
             lengths=lengths(run),
             samples=samples(run, SAMPLES),

@@ -26,13 +26,14 @@ LICENCES = (
 
 
 def save_checkpoint(
-    model: Any, tokenizer: Any, config: Config, pairs: int, funnel: Mapping[str, int], out: Path
+    model: Any, tokenizer: Any, config: Config, pairs: int, funnel: Mapping[str, int], out: Path, moved: str = ""
 ) -> Path:
     """Writes `out/checkpoint` (weights, tokenizer, generation config, card), whole or not at all.
 
     A LoRA adapter is saved to `out/adapter` and merged into the checkpoint, so that the checkpoint needs no PEFT.
+    `moved` as in `model_card`.
     """
-    if config.train.lora is not None:
+    if hasattr(model, "merge_and_unload"):
         model.save_pretrained(out / "adapter", save_embedding_layers=False)
         model = model.float().merge_and_unload()
     if config.train.dtype == "bfloat16":
@@ -42,7 +43,7 @@ def save_checkpoint(
     model.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
     licence = base_licence(config.train.model or config.policy.model)
-    (partial / "README.md").write_text(model_card(config, pairs, funnel, licence), encoding="utf-8")
+    (partial / "README.md").write_text(model_card(config, pairs, funnel, licence, moved=moved), encoding="utf-8")
     shutil.rmtree(whole, ignore_errors=True)
     partial.replace(whole)
     return whole
@@ -64,11 +65,12 @@ def model_card(
     licence: str | None,
     head: Mapping[str, Any] | None = None,
     results: str = "",
+    moved: str = "",
 ) -> str:
     """The card of a checkpoint: base model and licence, what it was trained on, how, and what to expect of it.
 
     `licence` is the base model's, None when it is not known; `head` adds to the front matter; `results` is Markdown:
-    what was measured. Of paths only the last part is told.
+    what was measured; `moved` is what `between` says. Of paths only the last part is told.
     """
     base = config.train.model or config.policy.model
     known = hub_id(base)
@@ -93,7 +95,7 @@ completion is chosen or rejected by verification functions that were executed on
 
 - Base model and reference: {code(public_name(base))}
 - Licence of the base model: {code(licence) if licence else unknown}
-- Trained: {method}
+- Trained: {method}{moved and f"; {moved}"}
 - Queries from: {code(public_name(config.queries.source))}
 - Instructions, verifiers and test cases written by: {_writers(config)}
 - Written by autoif {__version__}, seed {config.seed}
@@ -113,6 +115,13 @@ completion is chosen or rejected by verification functions that were executed on
 The verifiers see form (length, format, keywords, punctuation), not whether an answer is right or harmless. Measure both
 before you use this model.
 """
+
+
+def between(stats: Mapping[str, Any]) -> str:
+    """Markdown, of the stats.json of stage 8: where an interpolated policy lies. Empty for one as it was trained."""
+    if "share" not in stats:
+        return ""
+    return f"then moved to {stats['share']:.0%} of the way from the base model to {code(stats['of'])}"
 
 
 def _writers(config: Config) -> str:

@@ -1,0 +1,56 @@
+"""A policy between the untrained and the trained one, which keeps most of what it learned and forgets less.
+
+Linear interpolation towards the initialisation: Wortsman et al., "Robust fine-tuning of zero-shot models" (2022),
+section 3; Ramé et al., "WARP" (arXiv 2406.16768), third stage ("LITI"), for policies trained on rewards.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import Any
+
+from autoif.errors import InputError
+from autoif.pipeline import KNOWN_OF_REFERENCE, copy_missing
+from autoif.rundir import RunDirectory
+from autoif.store import write_atomically
+
+POLICY = ("checkpoint", "adapter", "*.gguf", "done")
+"""Of stage 8 what another policy has of its own; the rest tells of the training."""
+
+
+def interpolate(run: RunDirectory, share: float, out: RunDirectory) -> None:
+    """Makes `out`: the stages of `run`, and the untrained policy with `share` of what training changed.
+
+    It is then evaluated, looked at and pushed as any run. Both policies are held in float32. A LoRA adapter is merged.
+    Raises InputError when nothing is trained in `run`, `out` is a run already, or a model cannot be loaded.
+    """
+    trained, folder, config = run.folder("train"), out.folder("train"), run.read_config()
+    if not (trained / "done").exists():
+        raise InputError(f"{trained}: nothing is trained yet; run `autoif train CONFIG` first.")
+    if out.config_path.exists():
+        raise InputError(f"{out.path}: is a run already; name another folder as --to.")
+    from autoif.training.checkpoint import between, save_checkpoint
+    from autoif.training.load import load_policy
+
+    policy, tokenizer = load_policy(str(trained / "checkpoint"), "float32")
+    _move(policy, load_policy(config.train.model or config.policy.model, "float32")[0], share)
+    shutil.copytree(trained, folder, ignore=shutil.ignore_patterns(*POLICY), dirs_exist_ok=True)
+    stats = json.loads((trained / "stats.json").read_text(encoding="utf-8"))
+    stats |= {"share": share, "of": run.path.name}
+    funnel = {stage.folder.name: stage.stats()["kept"] for stage in run.stages()}
+    save_checkpoint(policy, tokenizer, config, stats["pairs"], funnel, folder, between(stats))
+    write_atomically(folder / "stats.json", json.dumps(stats, indent=1) + "\n")
+    write_atomically(folder / "done", "")
+    out.begin_with(run, config)
+    copy_missing(run.folder("evaluate"), out.folder("evaluate"), KNOWN_OF_REFERENCE["evaluate"])
+    out.claim(config.model_copy(update={"run": str(out.path)}))
+
+
+def _move(policy: Any, untrained: Any, share: float) -> None:
+    import torch
+
+    start = dict(untrained.named_parameters())
+    with torch.no_grad():
+        for name, weight in policy.named_parameters():
+            weight.lerp_(start[name], 1 - share)
