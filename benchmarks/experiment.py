@@ -81,16 +81,24 @@ def main() -> None:
 
 
 def run(name: str, out: Path, arm: dict[str, Any], settings: Iterable[str]) -> None:
-    more = ["--from", str(out / arm.get("from", "base"))] if name != "base" else []
+    other = out / arm.get("from", "base")
+    more = ["--from", str(other)] if name != "base" else []
     more += ["--allow", arm["allow"]] if "allow" in arm else []
-    changes = [f"{key}={json.dumps(value)}" for key, value in arm.items() if key not in ("from", "allow")]
+    changes = [f"{key}={json.dumps(value)}" for key, value in arm.items() if key not in ("from", "allow", "share")]
+    if "share" in arm and not (out / name / "config.json").exists():
+        called("interpolate", other, "--share", arm["share"], "--to", out / name)
     autoif("run", out / name, (*settings, *changes), more)
 
 
 def autoif(command: str, folder: Path, settings: Iterable[str], more: Iterable[str] = ()) -> None:
-    """`autoif COMMAND` on base.yaml, which ends this program when it fails."""
-    line = ["autoif", command, str(CONFIGS / "base.yaml"), "--run", str(folder), *more]
-    line += [part for setting in settings for part in ("--set", setting)]
+    """`autoif COMMAND` on base.yaml."""
+    changes = (part for setting in settings for part in ("--set", setting))
+    called(command, CONFIGS / "base.yaml", "--run", folder, *more, *changes)
+
+
+def called(*arguments: object) -> None:
+    """`autoif` with these arguments, which ends this program when it fails."""
+    line = ["autoif", *map(str, arguments)]
     print(f"\n$ {shlex.join(line)}", flush=True)
     done = subprocess.run([sys.executable, "-m", "autoif.cli", *line[1:]], check=False)
     if done.returncode:

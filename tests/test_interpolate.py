@@ -1,8 +1,10 @@
 """A policy between the untrained and the trained one, made of a run through the real command line."""
 
 import json
+import resource
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,9 @@ from autoif.interpolate import interpolate
 from autoif.rundir import RunDirectory
 
 
-def autoif(*arguments: object) -> subprocess.CompletedProcess[str]:
+def autoif(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", "autoif.cli", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(line, capture_output=True, text=True, timeout=300, check=False, **options)
 
 
 @pytest.fixture(scope="module", params=[None, {"rank": 2}], ids=["all weights", "LoRA"])
@@ -87,6 +89,16 @@ def test_one_that_was_stopped_is_made_again(run: Path, tmp_path: Path) -> None:
     assert json.loads((out.folder("train") / "stats.json").read_text())["share"] == 0.0
 
 
+def test_a_disk_without_room_is_one_sentence_and_the_same_command_goes_on(run: Path, tmp_path: Path) -> None:
+    command = ("interpolate", run, "--share", 0.5, "--to", tmp_path / "out")
+    short = autoif(*command, preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, (100_000, 100_000)))
+    assert short.returncode == 1
+    assert short.stderr.startswith(f"autoif: {tmp_path / 'out' / '08_train'}: cannot be written (")
+    assert short.stderr.endswith("make room and run the same again.\n")
+    again = autoif(*command)
+    assert again.returncode == 0, again.stderr
+
+
 def test_what_cannot_be_is_said(run: Path, tmp_path: Path) -> None:
     taken = autoif("interpolate", run, "--share", 0.5, "--to", run)
     assert (taken.returncode, taken.stderr) == (2, f"autoif: {run}: is a run already; name another folder as --to.\n")
@@ -97,4 +109,6 @@ def test_what_cannot_be_is_said(run: Path, tmp_path: Path) -> None:
     beyond = autoif("interpolate", run, "--share", 1.5, "--to", tmp_path / "out")
     assert beyond.returncode == 2
     assert "1.5 is not in the range 0<=x<=1" in beyond.stderr
+    unordered = autoif("interpolate", run, "--share", "nan", "--to", tmp_path / "out")
+    assert unordered.stderr == "autoif: --share nan: expected a number from 0 (untrained) to 1 (trained).\n"
     assert not (tmp_path / "out").exists()

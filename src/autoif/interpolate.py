@@ -7,24 +7,23 @@ section 3; Ramé et al., "WARP" (arXiv 2406.16768), third stage ("LITI"), for po
 from __future__ import annotations
 
 import json
-import shutil
 from typing import Any
 
 from autoif.errors import InputError
-from autoif.pipeline import KNOWN_OF_REFERENCE, copy_missing
+from autoif.pipeline import KNOWN_OF_REFERENCE, copy_missing, mark_done
 from autoif.rundir import RunDirectory
-from autoif.store import write_atomically
-
-POLICY = ("checkpoint", "adapter", "*.gguf", "done")
-"""Of stage 8 what another policy has of its own; the rest tells of the training."""
+from autoif.store import disk
 
 
 def interpolate(run: RunDirectory, share: float, out: RunDirectory) -> None:
     """Makes `out`: the stages of `run`, and the untrained policy with `share` of what training changed.
 
     It is then evaluated, looked at and pushed as any run. Both policies are held in float32. A LoRA adapter is merged.
-    Raises InputError when nothing is trained in `run`, `out` is a run already, or a model cannot be loaded.
+    Raises InputError when nothing is trained in `run`, `out` is a run already, or a model cannot be loaded, AutoIFError
+    when the disk is full.
     """
+    if not 0 <= share <= 1:
+        raise InputError(f"--share {share}: expected a number from 0 (untrained) to 1 (trained).")
     trained, folder, config = run.folder("train"), out.folder("train"), run.read_config()
     if not (trained / "done").exists():
         raise InputError(f"{trained}: nothing is trained yet; run `autoif train CONFIG` first.")
@@ -35,13 +34,13 @@ def interpolate(run: RunDirectory, share: float, out: RunDirectory) -> None:
 
     policy, tokenizer = load_policy(str(trained / "checkpoint"), "float32")
     _move(policy, load_policy(config.train.model or config.policy.model, "float32")[0], share)
-    shutil.copytree(trained, folder, ignore=shutil.ignore_patterns(*POLICY), dirs_exist_ok=True)
-    stats = json.loads((trained / "stats.json").read_text(encoding="utf-8"))
-    stats |= {"share": share, "of": run.path.name}
+    stats = json.loads((trained / "stats.json").read_text(encoding="utf-8")) | {"share": share, "of": run.path.name}
     funnel = {stage.folder.name: stage.stats()["kept"] for stage in run.stages()}
-    save_checkpoint(policy, tokenizer, config, stats["pairs"], funnel, folder, between(stats))
-    write_atomically(folder / "stats.json", json.dumps(stats, indent=1) + "\n")
-    write_atomically(folder / "done", "")
+    with disk(folder):
+        save_checkpoint(policy, tokenizer, config, stats["pairs"], funnel, folder, between(stats))
+        copy_missing(trained, folder, "*metrics.jsonl")
+        copy_missing(trained, folder, "figures/*")
+    mark_done(folder, stats)
     out.begin_with(run, config)
     copy_missing(run.folder("evaluate"), out.folder("evaluate"), KNOWN_OF_REFERENCE["evaluate"])
     out.claim(config.model_copy(update={"run": str(out.path)}))

@@ -159,7 +159,7 @@ def train(run: Run) -> None:
         )
     if RANK > 0:
         return
-    _mark_done(
+    mark_done(
         folder,
         {
             "stage": folder.name,
@@ -195,7 +195,7 @@ def evaluate(run: Run) -> None:
     with run.sandbox() as sandbox, meter(run.console, "evaluate", None) as shown:
         scores = measure(verified, models, sandbox, wanted, wanted.tasks, run.config.seed, folder, shown.doing)
     write_atomically(folder / "scores.json", json.dumps(scores, indent=1) + "\n")
-    _mark_done(folder, {"stage": folder.name, "seconds": round(time.monotonic() - started, 1)})
+    mark_done(folder, {"stage": folder.name, "seconds": round(time.monotonic() - started, 1)})
 
 
 KNOWN_OF_REFERENCE = {"train": "reference-*.npy", "evaluate": "answers/*.reference.jsonl"}
@@ -264,7 +264,8 @@ def _run(run: Run, names: list[str]) -> None:
         raise
 
 
-def _mark_done(folder: Path, stats: dict[str, Any]) -> None:
+def mark_done(folder: Path, stats: dict[str, Any]) -> None:
+    """Of stages 8 and 9, which have no journal."""
     write_atomically(folder / "stats.json", json.dumps(stats, indent=1) + "\n")
     write_atomically(folder / "done", "")
 

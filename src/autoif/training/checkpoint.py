@@ -14,6 +14,7 @@ from autoif import __version__
 from autoif.config import Config
 from autoif.engines.models import hub_id, public_name
 from autoif.markdown import block, code
+from autoif.store import disk
 from autoif.training.load import find_gguf
 from autoif.training.rounding import BF16, dithered
 
@@ -31,22 +32,32 @@ def save_checkpoint(
     """Writes `out/checkpoint` (weights, tokenizer, generation config, card), whole or not at all.
 
     A LoRA adapter is saved to `out/adapter` and merged into the checkpoint, so that the checkpoint needs no PEFT.
-    `moved` as in `model_card`.
+    `moved` as in `model_card`. Raises AutoIFError when the disk is full.
     """
-    if hasattr(model, "merge_and_unload"):
-        model.save_pretrained(out / "adapter", save_embedding_layers=False)
-        model = model.float().merge_and_unload()
-    if config.train.dtype == "bfloat16":
-        _to_bfloat16(model)
-    partial, whole = out / "checkpoint.partial", out / "checkpoint"
-    shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial)
-    tokenizer.save_pretrained(partial)
     licence = base_licence(config.train.model or config.policy.model)
-    (partial / "README.md").write_text(model_card(config, pairs, funnel, licence, moved=moved), encoding="utf-8")
-    shutil.rmtree(whole, ignore_errors=True)
-    partial.replace(whole)
+    partial, whole = out / "checkpoint.partial", out / "checkpoint"
+    with disk(out):
+        if hasattr(model, "merge_and_unload"):
+            _save(model, out / "adapter", save_embedding_layers=False)
+            model = model.float().merge_and_unload()
+        if config.train.dtype == "bfloat16":
+            _to_bfloat16(model)
+        shutil.rmtree(partial, ignore_errors=True)
+        _save(model, partial)
+        tokenizer.save_pretrained(partial)
+        (partial / "README.md").write_text(model_card(config, pairs, funnel, licence, moved=moved), encoding="utf-8")
+        shutil.rmtree(whole, ignore_errors=True)
+        partial.replace(whole)
     return whole
+
+
+def _save(model: Any, folder: Path, **options: Any) -> None:
+    from safetensors import SafetensorError
+
+    try:
+        model.save_pretrained(folder, **options)
+    except SafetensorError as error:  # a full disk is no OSError to it
+        raise OSError(None, str(error)) from None
 
 
 def _to_bfloat16(model: Any) -> None:
