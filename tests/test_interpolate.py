@@ -68,7 +68,7 @@ def test_the_weights_lie_between_and_the_run_goes_on(run: Path, config: Path, ti
     evaluated = autoif("run", config, "--run", out)
     assert evaluated.returncode == 0, evaluated.stderr
     assert json.loads((out / "09_evaluate/scores.json").read_text())["heldout"]["n"]
-    assert "keeps 50.0% of what this training changed" in (out / "report.html").read_text("utf-8")
+    assert "keeps 50.0% of what training changed" in (out / "report.html").read_text("utf-8")
     assert (out / "07_pairs").is_symlink()
 
 
