@@ -72,6 +72,8 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="as in `autoif run`, for all runs")
     arguments = parser.parse_args()
     arms = yaml.safe_load((CONFIGS / "arms.yaml").read_text(encoding="utf-8"))
+    if unknown := set(arguments.only or ()) - set(arms):
+        parser.error(f"--only {' '.join(sorted(unknown))}: expected names of {CONFIGS / 'arms.yaml'}")
     for name in arguments.only or arms:
         run(name, arguments.out, arms[name], arguments.set)
     tables = (rows, rows_by_type, rows_followed)

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -54,7 +55,7 @@ def test_the_weights_lie_between_and_the_run_goes_on(run: Path, config: Path, ti
     out = tmp_path / "half"
     done = autoif("interpolate", run, "--share", 0.5, "--to", out)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{out}: 50% of the way from the untrained to the trained policy\n"
+    assert done.stdout == f"{out}: 50% of the way from the untrained policy to that of {run}\n"
     before, after, half = map(weights, (tiny_llama, run / "08_train/checkpoint", out / "08_train/checkpoint"))
     assert any((after[name] - before[name]).abs().max() > 1e-3 for name in half)
     for name in half:
@@ -65,7 +66,7 @@ def test_the_weights_lie_between_and_the_run_goes_on(run: Path, config: Path, ti
     ).read_text("utf-8")
     asked = "09_evaluate/answers/heldout.reference.jsonl"
     assert (out / asked).read_bytes() == (run / asked).read_bytes()
-    evaluated = autoif("run", config, "--run", out)
+    evaluated = autoif("run", config, "--run", out, "--set", "evaluate.samples=1")  # not yet begun, so free to differ
     assert evaluated.returncode == 0, evaluated.stderr
     assert json.loads((out / "09_evaluate/scores.json").read_text())["heldout"]["n"]
     assert "keeps 50.0% of what training changed" in (out / "report.html").read_text("utf-8")
@@ -80,20 +81,32 @@ def test_the_ends_are_the_two_policies(run: Path, tiny_llama: Path, tmp_path: Pa
     assert all((weight - wanted[name]).abs().max() < 1e-6 for name, weight in made.items())
 
 
-def test_one_that_was_stopped_is_made_again(run: Path, tmp_path: Path) -> None:
-    out = RunDirectory(tmp_path / "out")
-    interpolate(RunDirectory(run), 0.5, out)
-    out.config_path.unlink()
-    (out.folder("train") / "done").unlink()
-    interpolate(RunDirectory(run), 0.0, out)
-    assert json.loads((out.folder("train") / "stats.json").read_text())["share"] == 0.0
+def test_shares_of_shares_multiply_and_a_round_is_named_with_its_run(run: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again" / "round_2"
+    again.parent.mkdir()
+    (again.parent / "config.json").write_text("{}")
+    shutil.copytree(run, again, symlinks=True)
+    interpolate(RunDirectory(again), 0.5, RunDirectory(tmp_path / "half"))
+    interpolate(RunDirectory(tmp_path / "half"), 0.5, RunDirectory(tmp_path / "quarter"))
+    stats = json.loads((tmp_path / "quarter/08_train/stats.json").read_text())
+    assert (stats["share"], stats["of"]) == (0.25, "again/round_2")
+
+
+def test_what_an_interrupted_one_left_behind_is_no_part_of_the_next(run: Path, tmp_path: Path) -> None:
+    left = tmp_path / "out.partial" / "08_train"
+    left.mkdir(parents=True)
+    (left / "sft_metrics.jsonl").write_text("{}")
+    interpolate(RunDirectory(run), 0.5, RunDirectory(tmp_path / "out"))
+    assert not left.exists()
+    assert not (tmp_path / "out/08_train/sft_metrics.jsonl").exists()
 
 
 def test_a_disk_without_room_is_one_sentence_and_the_same_command_goes_on(run: Path, tmp_path: Path) -> None:
     command = ("interpolate", run, "--share", 0.5, "--to", tmp_path / "out")
     short = autoif(*command, preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, (100_000, 100_000)))
     assert short.returncode == 1
-    assert short.stderr.startswith(f"autoif: {tmp_path / 'out' / '08_train'}: cannot be written (")
+    assert short.stderr.startswith(f"autoif: {tmp_path / 'out.partial' / '08_train'}: cannot be written (")
+    assert not (tmp_path / "out").exists()
     assert short.stderr.endswith("make room and run the same again.\n")
     again = autoif(*command)
     assert again.returncode == 0, again.stderr
@@ -101,7 +114,7 @@ def test_a_disk_without_room_is_one_sentence_and_the_same_command_goes_on(run: P
 
 def test_what_cannot_be_is_said(run: Path, tmp_path: Path) -> None:
     taken = autoif("interpolate", run, "--share", 0.5, "--to", run)
-    assert (taken.returncode, taken.stderr) == (2, f"autoif: {run}: is a run already; name another folder as --to.\n")
+    assert (taken.returncode, taken.stderr) == (2, f"autoif: {run}: is there already; name another folder as --to.\n")
     (tmp_path / "config.json").write_text((run / "config.json").read_text())
     untrained = autoif("interpolate", tmp_path, "--share", 0.5, "--to", tmp_path / "out")
     assert untrained.returncode == 2

@@ -131,12 +131,13 @@ def push(run_directory: Path, repo: str, dry_run: bool, public: bool) -> None:
 def interpolate(run_directory: Path, share: float, out: Path) -> None:
     """Make a run whose policy keeps a share of what training changed.
 
-    It forgets less than the trained one. `autoif evaluate CONFIG --run DIR` says what each share is worth.
+    It is nearer to the untrained one, and may forget less. `autoif evaluate CONFIG --run DIR` says what a share is
+    worth. Of a run with several rounds name the one meant, such as RUN/round_2.
     """
     from autoif.interpolate import interpolate as write
 
     write(run_of(run_directory), share, run_of(out))
-    click.echo(f"{out}: {share:.0%} of the way from the untrained to the trained policy")
+    click.echo(f"{out}: {share:.0%} of the way from the untrained policy to that of {run_directory}")
 
 
 @click.command()

@@ -166,8 +166,8 @@ class RunDirectory:
     def _refuse_changes(self, saved: dict[str, Any], config: Config, allowed: Collection[str]) -> None:
         for name in NAMES:
             begun = self.folder(name)
-            if not begun.exists():
-                continue
+            if not begun.exists() or (name == "evaluate" and not (begun / "done").exists()):
+                continue  # stage 9 keeps every answer with its question: what is asked otherwise is asked again
             for key, before, after in changes(SECTIONS[name], saved, config, allowed):
                 raise InputError(
                     f"{key}: was {before!r} when {begun} began and is now {after!r}; put it back, delete {begun} "
