@@ -59,6 +59,14 @@ def test_the_policy_of_a_later_round_says_that_it_is_one(run):
     assert f"policy of `{run.name}`:" in cards(run)[1]
 
 
+def test_an_interpolated_policy_says_what_it_lies_between(run):
+    stats = {"pairs": 9, "share": 0.75, "of": "mine/round_2"}
+    (run / "08_train" / "stats.json").write_text(json.dumps(stats))
+    policy = cards(run)[1]
+    assert "- Trained: all weights; then moved to 75% of the way from the base model to `mine/round_2`\n" in policy
+    assert "This is the policy of `mine/round_2`: training went on" in policy
+
+
 def test_confidence_is_counted_where_it_lies(run):
     path = run / "07_pairs" / "records.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]

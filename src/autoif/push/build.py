@@ -93,20 +93,20 @@ def _policy(run: RunDirectory, config: Config, repo: str) -> Parcel:
     head = {"datasets": [repo], "pipeline_tag": "text-generation", "autoif_run": mark(run)}
     card.parent.mkdir(parents=True, exist_ok=True)
     licence = base_licence(str(checkpoint))  # its card says what was found when it was trained
-    about = _round(run) + _results(run)
+    about = _round(run, stats.get("of", "")) + _results(run)
     write_atomically(card, model_card(config, stats["pairs"], funnel, licence, head, about, between(stats)))
     files = {path.relative_to(checkpoint).as_posix(): path for path in _below(checkpoint)} | {"README.md": card}
     return Parcel(f"{repo}-policy", "model", mark(run), files, ("*.safetensors", "*.safetensors.index.json"))
 
 
-def _round(run: RunDirectory) -> str:
-    """Markdown. Empty for the first round, which starts from the base model."""
-    around = RunDirectory(run.path.parent)
-    if not around.config_path.exists():
+def _round(run: RunDirectory, of: str) -> str:
+    """Markdown. Empty for the first round, which starts from the base model. `of`: what was interpolated, if it was."""
+    inside = RunDirectory(run.path.parent).config_path.exists()
+    if not inside and "/" not in of:
         return ""
     return f"""## Rounds
 
-This is the policy of {code(run.path.name)}: training went on from that of the round before, whose answers are in
+This is the policy of {code(run.path.name if inside else of)}: training went on from that of the round before, whose answers are in
 the data above. The rounds before it had pairs of their own.
 
 """
