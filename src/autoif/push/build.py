@@ -106,8 +106,8 @@ def _round(run: RunDirectory, of: str) -> str:
         return ""
     return f"""## Rounds
 
-This is the policy of {code(run.path.name if inside else of)}: training went on from that of the round before, whose answers are in
-the data above. The rounds before it had pairs of their own.
+This is the policy of {code(run.path.name if inside else of)}: training went on from that of the round before, whose
+answers are in the data above. The rounds before it had pairs of their own.
 
 """
 
