@@ -1,4 +1,4 @@
-"""A policy between the untrained and the trained one, which keeps most of what it learned and forgets less.
+"""A policy between the untrained and the trained one, which keeps most of what it learned and may forget less.
 
 Linear interpolation towards the initialisation: Wortsman et al., "Robust fine-tuning of zero-shot models" (2022),
 section 3; Ramé et al., "WARP" (arXiv 2406.16768), third stage ("LITI"), for policies trained on rewards.
