@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle, islice, product
@@ -27,6 +26,7 @@ from autoif.evaluation.contrast import contrast, grouped
 from autoif.evaluation.ifeval import ifeval_scorer
 from autoif.evaluation.jsonl import read_objects
 from autoif.evaluation.scorer import Prompt, score
+from autoif.pipeline import KNOWN_OF_REFERENCE, copy_missing
 from autoif.prompts import user_prompt
 from autoif.records import (
     Candidates,
@@ -93,7 +93,8 @@ def main() -> None:
     runs = {name + asked: RunDirectory(arguments.out / (name + asked)) for name in ARMS for asked in ("", NEW_QUERIES)}
     for name, arm in ARMS.items():
         for asked, changes in (("", {}), (NEW_QUERIES, {"from": name, "evaluate.tasks": [new]})):
-            share_reference(runs[OURS + asked], runs[name + asked])
+            known, own = (runs[one + asked].folder("evaluate") for one in (OURS, name))
+            copy_missing(known, own, KNOWN_OF_REFERENCE["evaluate"])
             if name == RIGHT and not asked:
                 write_true_scores(rows, runs[THEIRS], runs[RIGHT])
             experiment.run(name + asked, arguments.out, arm | changes, arguments.set)
@@ -139,15 +140,6 @@ def write_prompts(rows: list[dict[str, Any]], path: Path, queries: list[Query]) 
     ]
     path.write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts), encoding="utf-8")
     return {"task": "ifeval", "data": str(path), "sampling": {"temperature": 0.0, "top_p": 1.0, "max_tokens": 384}}
-
-
-def share_reference(known: RunDirectory, run: RunDirectory) -> None:
-    """What the untrained policy answered in another run."""
-    kept = run.folder("evaluate") / "answers"
-    for file in (known.folder("evaluate") / "answers").glob("*.reference.jsonl"):
-        if not (kept / file.name).exists():
-            kept.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, kept)
 
 
 def answers(

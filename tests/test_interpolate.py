@@ -28,10 +28,16 @@ def config(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         "writer": {"engine": "scripted"},
         "policy": {"engine": "scripted"},
         "instructions": {"near_duplicate": 1.0},
-        "train": {"model": str(tiny_llama), "batch_size": 4, "max_steps": 2, "learning_rate": 1e-2, "max_length": 1024},
+        "train": {
+            "model": str(tiny_llama),
+            "lora": request.param,
+            "batch_size": 4,
+            "max_steps": 2,
+            "learning_rate": 1e-2,
+            "max_length": 1024,
+        },
         "evaluate": {"heldout_limit": 5, "token_pictures": 0},
     }
-    content["train"]["lora"] = request.param
     path = tmp_path_factory.mktemp("config") / "scripted.yaml"
     path.write_text(yaml.safe_dump(content))
     return path

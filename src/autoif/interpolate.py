@@ -56,8 +56,7 @@ def interpolate(run: RunDirectory, share: float, out: RunDirectory) -> None:
 def _stats(run: RunDirectory, share: float) -> dict[str, Any]:
     """Of the training, with what is kept of it. Of a run that was interpolated itself, both shares count."""
     stats: dict[str, Any] = json.loads((run.folder("train") / "stats.json").read_text(encoding="utf-8"))
-    is_round = (run.path.parent / run.config_path.name).exists()
-    name = f"{run.path.parent.name}/{run.path.name}" if is_round else run.path.name
+    name = f"{run.path.parent.name}/{run.path.name}" if run.is_round else run.path.name
     return {"of": name} | stats | {"share": share * stats.get("share", 1.0)}
 
 

@@ -90,6 +90,11 @@ class RunDirectory:
                 link.symlink_to(Path("..") / link.name, target_is_directory=True)
         return RunDirectory(folder)
 
+    @property
+    def is_round(self) -> bool:
+        """Whether it is a later round, inside the directory of its run."""
+        return RunDirectory(self.path.parent).config_path.exists()
+
     def rounds(self) -> list[RunDirectory]:
         """This directory, which is the first round, and the rounds after it."""
         numbers = sorted(int(folder.name[6:]) for folder in self.path.glob("round_*") if folder.name[6:].isdecimal())

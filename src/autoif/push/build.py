@@ -101,12 +101,11 @@ def _policy(run: RunDirectory, config: Config, repo: str) -> Parcel:
 
 def _round(run: RunDirectory, of: str) -> str:
     """Markdown. Empty for the first round, which starts from the base model. `of`: what was interpolated, if it was."""
-    inside = RunDirectory(run.path.parent).config_path.exists()
-    if not inside and "/" not in of:
+    if not run.is_round and "/" not in of:
         return ""
     return f"""## Rounds
 
-This is the policy of {code(run.path.name if inside else of)}: training went on from that of the round before, whose
+This is the policy of {code(run.path.name if run.is_round else of)}: training went on from that of the round before, whose
 answers are in the data above. The rounds before it had pairs of their own.
 
 """
