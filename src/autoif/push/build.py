@@ -105,8 +105,8 @@ def _round(run: RunDirectory, of: str) -> str:
         return ""
     return f"""## Rounds
 
-This is the policy of {code(run.path.name if run.is_round else of)}: training went on from that of the round before, whose
-answers are in the data above. The rounds before it had pairs of their own.
+This is the policy of {code(run.path.name if run.is_round else of)}: training went on from that of the round before,
+whose answers are in the data above. The rounds before it had pairs of their own.
 
 """
 
